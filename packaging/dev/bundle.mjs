@@ -1,0 +1,91 @@
+// Builds build/broker.cjs: the whole broker as one CommonJS file. The store's worker thread is
+// bundled on its own and embedded as text, because a single binary has no file to start it from.
+
+import {
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { projectFolder } from "./runtime.mjs";
+
+const buildFolder = join(projectFolder, "build");
+const workerEntry = join(projectFolder, "src/store/worker.ts");
+const mainEntry = join(projectFolder, "src/main.ts");
+
+const shared = {
+	bundle: true,
+	platform: "node",
+	format: "cjs",
+	target: "node26",
+	minifyWhitespace: true,
+	keepNames: true,
+	legalComments: "none",
+	metafile: true,
+	logLevel: "warning",
+	write: false,
+	absWorkingDir: projectFolder,
+	outdir: buildFolder,
+	// CommonJS has no import.meta; what is used of it is computed once per bundle.
+	banner: {
+		js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;',
+	},
+	define: {
+		"import.meta.url": "__bundleUrl",
+		"import.meta.filename": "__filename",
+		"import.meta.dirname": "__dirname",
+	},
+};
+
+/** Writes build/broker.cjs and the licences of what is in it; returns the exit code. */
+export async function bundle() {
+	const { build } = await import("esbuild");
+	const worker = await build({ ...shared, entryPoints: [workerEntry] });
+	const main = await build({
+		...shared,
+		entryPoints: [mainEntry],
+		define: {
+			...shared.define,
+			__STORE_WORKER_SOURCE__: JSON.stringify(scriptOf(worker)),
+		},
+	});
+	mkdirSync(buildFolder, { recursive: true });
+	const output = join(buildFolder, "broker.cjs");
+	writeFileSync(output, `#!/usr/bin/env node\n${scriptOf(main)}`);
+	writeFileSync(`${output}.LEGAL.txt`, licencesOf([main, worker]));
+	console.log(
+		`build/broker.cjs (${Math.ceil(statSync(output).size / 1024)} KiB)`,
+	);
+	return 0;
+}
+
+function scriptOf(result) {
+	return result.outputFiles.find(({ path }) => path.endsWith(".js")).text;
+}
+
+/** The licence files of all packages that went into the bundles. */
+function licencesOf(results) {
+	const inputs = results.flatMap(({ metafile }) =>
+		Object.keys(metafile.inputs),
+	);
+	const folders = inputs.map(
+		(path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1],
+	);
+	const packages = [
+		...new Set(folders.filter((folder) => folder !== undefined)),
+	].sort();
+	return packages
+		.map((folder) => {
+			const path = join(projectFolder, folder);
+			const file = readdirSync(path).find((name) => /^licen[cs]e/i.test(name));
+			const { name, version, license } = JSON.parse(
+				readFileSync(join(path, "package.json"), "utf8"),
+			);
+			const text =
+				file === undefined ? license : readFileSync(join(path, file), "utf8");
+			return `${name} ${version}\n\n${text.trim()}\n`;
+		})
+		.join(`\n${"-".repeat(80)}\n\n`);
+}

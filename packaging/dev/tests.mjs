@@ -1,0 +1,156 @@
+// Which tests there are and how they are run: tap for the suites (folders of test/), plain
+// programs for fuzz and soak. A run is red when a test failed, was skipped or is marked todo,
+// or when a suite that was asked for by name has no test.
+
+import { appendFileSync, existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { requireTestPrograms } from "./debian.mjs";
+import {
+	expectedError,
+	prepare,
+	projectFolder,
+	run,
+	runtimePath,
+} from "./runtime.mjs";
+import {
+	addTotals,
+	describeTotals,
+	isGreen,
+	noTotals,
+	runTap,
+} from "./tap.mjs";
+
+const quickSuites = [
+	"unit",
+	"fixtures",
+	"property",
+	"store",
+	"wire",
+	"architecture",
+	"spec",
+];
+
+/** Slow suites: `timeoutSeconds` per file, `jobs` at most this many files at a time. */
+const slowSuites = [
+	{ name: "system", timeoutSeconds: 180, jobs: 1 },
+	{ name: "interop", timeoutSeconds: 180, jobs: 1 },
+	{ name: "package", timeoutSeconds: 300, jobs: 1 },
+];
+
+/** Programs of test:all; each counts as one test. */
+const programs = [
+	{
+		name: "fuzz",
+		file: "test/fuzz/fuzz.ts",
+		args: ["--frames", "1000000"],
+		timeoutSeconds: 240,
+	},
+	{
+		name: "soak",
+		file: "test/soak/soak.ts",
+		args: ["--seconds", "75"],
+		timeoutSeconds: 180,
+	},
+];
+
+const quickTimeoutSeconds = 60;
+
+/** `test [SUITE|FILE ...] [-- TAP OPTIONS]`; all quick suites when nothing is named. */
+export async function runTests(args) {
+	await prepare();
+	const dashes = args.indexOf("--");
+	const isOption = (arg, at) =>
+		arg.startsWith("-") || (dashes >= 0 && at > dashes);
+	const tapOptions = args.filter(
+		(arg, at) => at !== dashes && isOption(arg, at),
+	);
+	const named = args.filter((arg, at) => at !== dashes && !isOption(arg, at));
+	if (named.length === 0)
+		return finish(
+			await runTap(filesOf(quickSuites), quickOptions(), tapOptions),
+		);
+	let totals = noTotals;
+	for (const name of named) {
+		const suite = slowSuites.find((one) => one.name === name) ?? quickOptions();
+		const files = existsSync(join(projectFolder, "test", name))
+			? suiteFiles(name)
+			: [resolve(name)];
+		if (files.length === 0) throw expectedError(`test/${name} has no tests.`);
+		if (name === "interop") requireTestPrograms();
+		totals = addTotals(
+			totals,
+			await runTap(files.map(shortName), suite, tapOptions),
+		);
+	}
+	return finish(totals);
+}
+
+/** `test:all [--rest]`: everything; with --rest without what `test` runs. */
+export async function runAllTests(args) {
+	await prepare();
+	requireTestPrograms();
+	let totals = noTotals;
+	const add = (more) => {
+		totals = addTotals(totals, more);
+	};
+	if (!args.includes("--rest"))
+		add(await runTap(filesOf(quickSuites), quickOptions(), []));
+	for (const suite of slowSuites) {
+		const files = filesOf([suite.name]);
+		if (files.length > 0) add(await runTap(files, suite, []));
+	}
+	for (const program of programs) {
+		if (existsSync(join(projectFolder, program.file)))
+			add(await runAsTest(program));
+	}
+	return finish(totals);
+}
+
+async function runAsTest({ name, file, args, timeoutSeconds }) {
+	console.log(`\n${name}: ${file} ${args.join(" ")}`);
+	const startMs = performance.now();
+	const code = await run(runtimePath(), [join(projectFolder, file), ...args], {
+		cwd: projectFolder,
+		timeout: timeoutSeconds * 1000,
+	});
+	const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+	console.log(
+		`${code === 0 ? "ok    " : "FAILED"} ${name} (${seconds} s${code === 0 ? "" : `, exit code ${code}`})`,
+	);
+	return {
+		...noTotals,
+		total: 1,
+		pass: code === 0 ? 1 : 0,
+		fail: code === 0 ? 0 : 1,
+	};
+}
+
+/** Prints the sum and leaves it for .ci/run, which names a file for it; returns the exit code. */
+function finish(totals) {
+	console.log(`\n${describeTotals(totals)}`);
+	if (process.env.TEST_TOTALS_FILE)
+		appendFileSync(process.env.TEST_TOTALS_FILE, `${JSON.stringify(totals)}\n`);
+	return isGreen(totals) ? 0 : 1;
+}
+
+function quickOptions() {
+	return { timeoutSeconds: quickTimeoutSeconds, jobs: availableParallelism() };
+}
+
+function filesOf(suites) {
+	return suites.flatMap(suiteFiles).map(shortName);
+}
+
+function suiteFiles(suite) {
+	const folder = join(projectFolder, "test", suite);
+	if (!existsSync(folder)) return [];
+	return readdirSync(folder, { recursive: true, withFileTypes: true })
+		.filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
+		.map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+		.sort();
+}
+
+function shortName(file) {
+	return relative(projectFolder, file);
+}

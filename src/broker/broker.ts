@@ -1,0 +1,186 @@
+/**
+ * The broker apart from sockets and files: everything that connections and extensions
+ * share, made once by the composition root. Lives on the main thread.
+ */
+import type { Settings } from "../config/schema.ts";
+import { ByteBudget } from "../platform/byte-budget.ts";
+import type { Clock } from "../platform/clock.ts";
+import { type Logger, RateLimit } from "../platform/logger.ts";
+import { TimerWheel } from "../platform/timer-wheel.ts";
+import type { WillMessage } from "../protocol/messages.ts";
+import type { ReasonCode } from "../protocol/reason-codes.ts";
+import type { InflightEntry } from "../session/inflight.ts";
+import type { Session } from "../session/session.ts";
+import type { SessionContext } from "../session/session-context.ts";
+import { SessionCounters } from "../session/session-counters.ts";
+import {
+	type SessionObserver,
+	SessionRegistry,
+} from "../session/session-registry.ts";
+import type { Store } from "../store/store.ts";
+import { FlushLoop } from "../transport/flush-loop.ts";
+import { type ClientInfo, Hooks } from "./hooks.ts";
+import { Router } from "./router.ts";
+import { handOverStored } from "./shared-handover.ts";
+import { Statistics } from "./statistics.ts";
+
+/** One log line per client and thing in this time. */
+const LOG_INTERVAL_MS = 10_000;
+const SESSIONS_PER_PAGE = 500;
+
+/** What the broker knows of a network connection. */
+export interface OpenConnection {
+	readonly client: ClientInfo | null;
+	/** Tells the client why, where its protocol can, and closes. */
+	terminate(reason: ReasonCode, words: string): void;
+}
+
+export interface BrokerOptions {
+	readonly settings: Settings;
+	readonly clock: Clock;
+	readonly log: Logger;
+	readonly store: Store;
+}
+
+export class Broker implements SessionObserver {
+	readonly settings: Settings;
+	readonly clock: Clock;
+	readonly log: Logger;
+	readonly store: Store;
+	readonly wheel: TimerWheel;
+	readonly logLimit: RateLimit;
+	readonly hooks = new Hooks();
+	readonly router: Router;
+	readonly registry: SessionRegistry;
+	readonly flushLoop = new FlushLoop();
+	readonly statistics = new Statistics();
+	readonly counters = new SessionCounters();
+	readonly connections = new Set<OpenConnection>();
+	/** Everything charged for clients and traffic. */
+	readonly memory: ByteBudget;
+	/** Bytes received from peers that have not authenticated yet. */
+	readonly unauthenticated: ByteBudget;
+	/** Parts of packets that have not arrived completely. */
+	readonly partialFrames: ByteBudget;
+	readonly outboxes: ByteBudget;
+	readonly messages: ByteBudget;
+	readonly startedAtMs: number;
+	readonly #context: SessionContext;
+	#lastConnectOrder = 0;
+
+	constructor(options: BrokerOptions) {
+		this.settings = options.settings;
+		this.clock = options.clock;
+		this.log = options.log;
+		this.store = options.store;
+		this.startedAtMs = options.clock.monotonicMs();
+		this.wheel = new TimerWheel(options.clock);
+		this.logLimit = new RateLimit(options.clock, LOG_INTERVAL_MS);
+		const none = Number.POSITIVE_INFINITY;
+		this.memory = new ByteBudget("memory", none, "memory_limit");
+		this.unauthenticated = this.#budget(
+			"unauthenticated connections",
+			options.settings.unauthenticated_bytes,
+			"unauthenticated_bytes",
+		);
+		this.partialFrames = this.#budget(
+			"partial packets",
+			none,
+			"max_packet_size",
+		);
+		this.outboxes = this.#budget("outboxes", none, "outbox_high_water");
+		this.messages = this.#budget("messages", none, "max_queued_bytes");
+		this.#context = {
+			settings: this.settings,
+			clock: this.clock,
+			wheel: this.wheel,
+			store: this.store,
+			log: this.log,
+			logLimit: this.logLimit,
+			messageBudget: this.messages,
+			counters: this.counters,
+		};
+		this.router = new Router(this.#context, this.hooks);
+		this.registry = new SessionRegistry(this.#context, this);
+	}
+
+	get context(): SessionContext {
+		return this.#context;
+	}
+
+	get budgets(): readonly ByteBudget[] {
+		return [
+			this.unauthenticated,
+			this.partialFrames,
+			this.outboxes,
+			this.messages,
+		];
+	}
+
+	/** Rises with each CONNECT, so that of two with one client id the later one wins. */
+	nextConnectOrder(): number {
+		return ++this.#lastConnectOrder;
+	}
+
+	/** Brings back all sessions and their subscriptions from the open store. */
+	async restore(): Promise<void> {
+		let after = 0;
+		for (;;) {
+			const page = await this.store.readSessions(after, SESSIONS_PER_PAGE);
+			for (const saved of page) {
+				after = saved.key;
+				const session = this.registry.restore(saved);
+				if (session === null) continue;
+				for (const record of saved.subscriptions) {
+					this.router.subscriptions.add(session, record.filter, record);
+				}
+			}
+			if (page.length === 0) return;
+		}
+	}
+
+	/** Ends all connections and writes what sessions hold in memory; the store stays open. */
+	shutDown(reason: ReasonCode): void {
+		this.registry.detachAll();
+		for (const connection of [...this.connections]) {
+			connection.terminate(reason, "the broker is shutting down");
+		}
+		this.wheel.stop();
+	}
+
+	onSessionEnded(session: Session): void {
+		this.router.subscriptions.removeAll(session);
+	}
+
+	onDetached(session: Session, entries: readonly InflightEntry[]): void {
+		this.router.handOver(session, entries);
+		if (session.isPersistent && session.queuedMessages > 0) {
+			handOverStored(this.#context, this.router, session);
+		}
+	}
+
+	publishWill(session: Session, will: WillMessage): void {
+		const client: ClientInfo = {
+			clientId: session.clientId,
+			username: session.username,
+			peer: "will",
+			listener: "",
+			transport: "local",
+			isLoopback: false,
+			protocol: "",
+		};
+		const { topic, qos, retain } = will;
+		if (!this.hooks.mayPublish(client, topic, qos, retain)) {
+			this.log.access.warning("will not published: not authorised any more", {
+				client: session.clientId,
+				topic,
+			});
+			return;
+		}
+		this.router.publishWill(session, will);
+	}
+
+	#budget(name: string, limit: number, key: string): ByteBudget {
+		return new ByteBudget(name, limit, key, this.memory);
+	}
+}

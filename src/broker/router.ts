@@ -1,0 +1,113 @@
+/**
+ * From a decoded PUBLISH to the sessions that get it. Synchronous: runs inside the
+ * socket read that brought the message.
+ */
+import type { WillMessage } from "../protocol/messages.ts";
+import { Publish } from "../protocol/publish.ts";
+import { ReasonCode } from "../protocol/reason-codes.ts";
+import { Delivery } from "../session/delivery.ts";
+import type { InflightEntry } from "../session/inflight.ts";
+import { canTakeMessage } from "../session/queue-limits.ts";
+import type { Session } from "../session/session.ts";
+import type { SessionContext } from "../session/session-context.ts";
+import type { Subscription } from "../session/subscription.ts";
+import type { MemberView, SharedGroup } from "../topics/shared-group.ts";
+import type { ClientInfo, Hooks } from "./hooks.ts";
+import { RetainedMessages } from "./retained-messages.ts";
+import { SubscriptionTable } from "./subscription-table.ts";
+
+const members: MemberView<Subscription> = {
+	isOnline: ({ session }) => session.outbound !== null,
+	inflight: ({ session }) => session.queuedMessages,
+	canTake: ({ session }) => canTakeMessage(session),
+};
+
+export class Router {
+	readonly subscriptions = new SubscriptionTable();
+	readonly #context: SessionContext;
+	readonly #hooks: Hooks;
+	readonly #retained: RetainedMessages;
+
+	constructor(context: SessionContext, hooks: Hooks) {
+		this.#context = context;
+		this.#hooks = hooks;
+		this.#retained = new RetainedMessages(context);
+	}
+
+	/**
+	 * Delivers a message to everybody it concerns. Authorisation has been done.
+	 * @param client who published; null for the broker itself
+	 * @returns Success, or NoMatchingSubscribers when nobody wanted it
+	 */
+	publish(delivery: Delivery, client: ClientInfo | null): ReasonCode {
+		const { publish } = delivery;
+		if (this.#hooks.publish !== null) {
+			for (const hook of this.#hooks.publish) {
+				if (!hook(publish, client)) return ReasonCode.Success;
+			}
+		}
+		if (publish.retain) this.#retained.apply(delivery);
+		const route = this.subscriptions.route(publish.topic);
+		const { subscriptions, groups } = route;
+		for (let i = 0; i < subscriptions.length; i++) {
+			const subscription = subscriptions[i] as Subscription;
+			subscription.session.deliver(delivery, subscription); // [MQTT-4.5.0-1]
+		}
+		for (const group of groups) this.#deliverShared(group, delivery);
+		return subscriptions.length === 0 && groups.length === 0
+			? ReasonCode.NoMatchingSubscribers
+			: ReasonCode.Success;
+	}
+
+	/** Publishes a will in the name of its session. */
+	publishWill(session: Session, will: WillMessage): void {
+		const publish = Publish.fromMessage(will);
+		this.publish(
+			new Delivery(publish, session.clientId, null, this.#context),
+			null,
+		); // [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.3-10]
+	}
+
+	/**
+	 * A member of shared groups has left. What it has not acknowledged goes to another
+	 * member; a QoS 2 message that was sent stays with its session [MQTT-4.8.2-4] [MQTT-4.8.2-5].
+	 */
+	handOver(session: Session, entries: readonly InflightEntry[]): void {
+		for (const entry of entries) {
+			if (entry.sharedGroup === null) continue;
+			if (entry.qos === 2 && entry.wasSent) continue;
+			const heir = this.#heir(session, entry.sharedGroup);
+			if (heir === null) continue;
+			if (!heir.session.inherit(entry.message, heir)) continue;
+			entry.message.take(); // forget() gives back a share; the caller gives back its own
+			session.forget(entry);
+		}
+	}
+
+	#heir(leaving: Session, filter: string): Subscription | null {
+		const group = this.subscriptions.groupOf(filter);
+		if (group === undefined) return null;
+		let best: Subscription | null = null;
+		for (const member of group.members) {
+			if (member.session === leaving) continue;
+			if (member.session.outbound !== null) {
+				if (
+					best === null ||
+					best.session.outbound === null ||
+					member.session.queuedMessages < best.session.queuedMessages
+				) {
+					best = member;
+				}
+			} else if (best === null && !leaving.isPersistent) {
+				best = member;
+			}
+		}
+		return best;
+	}
+
+	#deliverShared(group: SharedGroup<Subscription>, delivery: Delivery): void {
+		const policy = this.#context.settings.shared_subscription_policy;
+		const member = group.pick(policy, members);
+		if (member !== null) member.session.deliver(delivery, member);
+	}
+}

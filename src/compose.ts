@@ -1,0 +1,123 @@
+/**
+ * The composition root: from a loaded configuration to a running broker. The only
+ * place that knows all parts; the parts do not know it.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Broker } from "./broker/broker.ts";
+import { BrokerApi, type Extension } from "./broker/broker-api.ts";
+import type { ListenerSettings, Settings } from "./config/config.ts";
+import { Connection } from "./connection/connection.ts";
+import { extensions } from "./extensions/index.ts";
+import type { Clock } from "./platform/clock.ts";
+import type { Logger } from "./platform/logger.ts";
+import { ReasonCode } from "./protocol/reason-codes.ts";
+import type { Store } from "./store/store.ts";
+import { StoreClient } from "./store/store-client.ts";
+import type { Listener } from "./transport/byte-stream.ts";
+import { createListener } from "./transport/create-listener.ts";
+import type { ListenerOptions } from "./transport/listener.ts";
+
+export interface Composition {
+	readonly settings: Settings;
+	readonly clock: Clock;
+	readonly log: Logger;
+	readonly store: Store;
+}
+
+/** A broker with its extensions, running as soon as {@link start} returns. */
+export class RunningBroker {
+	readonly broker: Broker;
+	readonly listeners = new Map<string, Listener>();
+	readonly #extensions: Extension[];
+	readonly #log: Logger;
+	readonly #settings: Settings;
+
+	constructor(parts: Composition) {
+		this.broker = new Broker(parts);
+		this.#log = parts.log;
+		this.#settings = parts.settings;
+		this.#extensions = extensions.map((make) => make());
+	}
+
+	/** Opens the store and brings back what it holds. */
+	async start(): Promise<void> {
+		await this.broker.store.open();
+		await this.broker.restore();
+		const api = new BrokerApi(this.broker);
+		for (const extension of this.#extensions) await extension.start(api);
+	}
+
+	/** @throws Error in words when the address cannot be used; nothing has changed then */
+	async listen(settings: ListenerSettings): Promise<Listener> {
+		const listener = createListener(
+			listenerOptions(settings, this.#settings),
+			(stream) => new Connection(this.broker, stream, settings),
+			(words) => this.#log.system.warning(words),
+		);
+		await listener.start();
+		this.listeners.set(settings.name, listener);
+		return listener;
+	}
+
+	async unlisten(name: string): Promise<void> {
+		const listener = this.listeners.get(name);
+		this.listeners.delete(name);
+		await listener?.stop();
+	}
+
+	/** Stops accepting, says goodbye to clients, commits everything and closes the store. */
+	async stop(): Promise<void> {
+		const names = [...this.listeners.keys()];
+		await Promise.all(names.map((name) => this.unlisten(name)));
+		for (const extension of this.#extensions) await extension.stop();
+		this.broker.shutDown(ReasonCode.ServerShuttingDown);
+		await this.broker.store.close();
+	}
+}
+
+/** The store that the settings ask for, in `data_dir`. */
+export async function createStore(
+	settings: Settings,
+	clock: Clock,
+	log: Logger,
+	onFatal: (error: Error) => void,
+): Promise<Store> {
+	if (settings.persistence) {
+		await mkdir(settings.data_dir, { recursive: true, mode: 0o750 });
+	}
+	return new StoreClient({
+		path: settings.persistence
+			? join(settings.data_dir, "broker.db")
+			: ":memory:",
+		clock,
+		commitIntervalMs: settings["store.commit_interval"],
+		lazyIntervalMs: settings["store.lazy_interval"],
+		onFatal,
+		onTrouble: (words) => {
+			if (words === "") log.store.info("the database can be written again");
+			else log.store.error(words);
+		},
+		onNotice: (words) => log.store.warning(words),
+	});
+}
+
+function listenerOptions(
+	listener: ListenerSettings,
+	settings: Settings,
+): ListenerOptions {
+	return {
+		name: listener.name,
+		transport: listener.transport,
+		addresses: listener.addresses,
+		path: listener.path,
+		maxConnections: listener.maxConnections,
+		backlog: listener.backlog,
+		noDelay: listener.noDelay,
+		keepAliveSeconds:
+			listener.keepAliveSeconds === Number.POSITIVE_INFINITY
+				? 0
+				: listener.keepAliveSeconds,
+		maxPacketSize: settings.max_packet_size,
+	};
+}

@@ -1,0 +1,267 @@
+/**
+ * The table of keys, first part: where things are, who may connect, and what one
+ * connection or packet may be. A pure table.
+ */
+import { defineFragment } from "../platform/config-field.ts";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const KB = 1024;
+const MB = 1024 * KB;
+/** A whole packet: the largest Remaining Length and its own five bytes of header. */
+const LARGEST_PACKET = 268_435_460;
+
+export const generalFields = defineFragment({
+	title: "Files",
+	fields: [
+		{
+			key: "data_dir",
+			type: "path",
+			default: "/var/lib/broker",
+			runtime: false,
+			doc: "The folder that holds all state: the database, and the admin socket when there is no systemd. Left out, it is the state directory that systemd hands over (STATE_DIRECTORY), or /var/lib/broker; started by hand, ./data. A relative path counts from the working directory.",
+		},
+		{
+			key: "include_dir",
+			type: "text",
+			aliases: { off: "" },
+			default: "conf.d",
+			runtime: true,
+			doc: "Files that end in .conf in this folder are read after this file, in the order of their names, and win over it. A relative path counts from the folder of this file, so the packaged /etc/broker/broker.conf reads /etc/broker/conf.d/*.conf. The default may be missing, a folder named here must exist. Included files cannot include others; `off` reads none.",
+		},
+	],
+});
+
+export const accessFields = defineFragment({
+	title: "Who may connect",
+	fields: [
+		{
+			key: "allow_anonymous",
+			type: "choice",
+			values: ["on", "off", "loopback"],
+			aliases: { true: "on", yes: "on", false: "off", no: "off" },
+			default: "loopback",
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "Whether a client may connect without being authenticated: from anywhere, from nowhere, or from this machine only (loopback addresses, unix sockets). It opens no other door: where user names and passwords are checked, a wrong one is refused whatever this says, and rules on topics always apply. (In VerneMQ `on` switches all of these off.) Each listener can have its own value.",
+		},
+		{
+			key: "allow_zero_length_clientid",
+			type: "flag",
+			default: "on",
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "Whether a client may leave its client id empty; it is given one then. MQTT 3.1 never allows it, and 3.1.1 only with a clean session.",
+		},
+		{
+			key: "max_client_id_size",
+			type: "integer",
+			unit: "bytes",
+			default: "256",
+			min: 1,
+			max: 65535,
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "The longest client id that is accepted. (VerneMQ stops at 23, which is the rule of MQTT 3.1 and shorter than many clients generate.)",
+		},
+		{
+			key: "duplicate_clientid.takeovers_per_minute",
+			type: "integer",
+			default: "5",
+			min: 1,
+			max: 100_000,
+			noLimit: ["unlimited", "0"],
+			runtime: true,
+			doc: "Two devices with one client id throw each other out again and again. After this many take-overs of one client id within a minute, both addresses are named in the log and further connections with this id have to wait.",
+		},
+	],
+});
+
+export const connectionFields = defineFragment({
+	title: "Limits of connections",
+	fields: [
+		{
+			key: "max_connections",
+			type: "integer",
+			default: "20000",
+			min: 1,
+			max: 10_000_000,
+			noLimit: ["unlimited", "0", "-1"],
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "Connections on all listeners together. `listener.max_connections` bounds each listener for itself; what the system allows (ulimit -n) bounds both.",
+		},
+		{
+			key: "connect_timeout",
+			type: "duration",
+			default: "10s",
+			min: 100,
+			max: 10 * MINUTE,
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "A connection that has not sent a whole CONNECT packet by then is closed.",
+		},
+		{
+			key: "max_connect_size",
+			type: "size",
+			default: "64KB",
+			min: 256,
+			max: 16 * MB,
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "The largest CONNECT packet, will message included. It bounds what a stranger can make the broker keep; raise it for clients with large wills.",
+		},
+		{
+			key: "unauthenticated_bytes",
+			type: "size",
+			default: "4MB",
+			min: 64 * KB,
+			max: 1024 * MB,
+			noLimit: ["unlimited"],
+			runtime: true,
+			doc: "What all connections that are not authenticated yet may hold in memory together. When it is used up, the largest of them is closed.",
+		},
+		{
+			key: "max_keepalive",
+			type: "seconds",
+			default: "65535s",
+			min: 1,
+			max: 65535,
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "The longest keep alive. An MQTT 5 client that asks for a longer one, or for none, is told this value as Server Keep Alive. 65535 seconds is the longest that MQTT can express, and leaves the choice to the client, including none at all. Clients of older versions cannot be told, and keep theirs.",
+		},
+		{
+			key: "send_timeout",
+			type: "duration",
+			default: "60s",
+			min: SECOND,
+			max: 1440 * MINUTE,
+			noLimit: ["never", "0"],
+			runtime: true,
+			doc: "A client that takes nothing of what is waiting for it for this long is disconnected. Its queue stays when its session does.",
+		},
+		{
+			key: "outbox_high_water",
+			type: "size",
+			default: "1MB",
+			min: 16 * KB,
+			max: 1024 * MB,
+			runtime: true,
+			doc: "Bytes waiting for a slow reader before its QoS 0 messages are dropped (and counted). QoS 1 and 2 stay in its queue; acknowledgements and ping responses always pass.",
+		},
+		{
+			key: "slow_subscriber_pause",
+			type: "duration",
+			unit: "ms",
+			default: "50ms",
+			min: 0,
+			max: 10 * SECOND,
+			runtime: true,
+			doc: "How long publishers are held back for a subscriber that cannot keep up, once per episode, before its QoS 0 messages are dropped. 0 drops at once.",
+		},
+		{
+			key: "max_message_rate",
+			type: "integer",
+			unit: "messages per second",
+			default: "unlimited",
+			min: 1,
+			max: 10_000_000,
+			noLimit: ["unlimited", "0"],
+			runtime: true,
+			doc: "How many messages a second one session may publish; more is slowed down, not dropped. 0 means no limit.",
+		},
+	],
+});
+
+export const packetFields = defineFragment({
+	title: "Limits of packets and topics",
+	fields: [
+		{
+			key: "max_packet_size",
+			type: "size",
+			default: "11MB",
+			min: 1 * KB,
+			max: LARGEST_PACKET,
+			noLimit: ["unlimited", "0"],
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "The largest packet that is accepted, header, topic and properties included; MQTT 5 clients are told. A larger one is refused from its first bytes. Keep it well above max_message_size. 0 means what the protocol can express, 256 MB.",
+		},
+		{
+			key: "max_message_size",
+			type: "size",
+			default: "10MB",
+			min: 1,
+			max: 268_435_455,
+			noLimit: ["unlimited", "0"],
+			runtime: true,
+			doc: "The largest payload of a message. (VerneMQ has no limit; a small device needs one.) 0 means no limit of its own.",
+		},
+		{
+			key: "max_qos",
+			type: "integer",
+			default: "2",
+			min: 0,
+			max: 2,
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "The highest QoS a client may publish with; MQTT 5 clients are told. Subscriptions that ask for more are granted this much.",
+		},
+		{
+			key: "retain_available",
+			type: "flag",
+			default: "on",
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "Whether retained messages are kept. MQTT 5 clients are told.",
+		},
+		{
+			key: "max_topic_length",
+			type: "integer",
+			unit: "bytes",
+			default: "4096",
+			min: 16,
+			max: 65535,
+			runtime: true,
+			doc: "The longest topic name or filter.",
+		},
+		{
+			key: "max_topic_levels",
+			type: "integer",
+			default: "64",
+			min: 2,
+			max: 32768,
+			runtime: true,
+			doc: "The most levels (parts between slashes) of a topic name or filter.",
+		},
+		{
+			key: "topic_alias_max_client",
+			type: "integer",
+			default: "10",
+			min: 0,
+			max: 65535,
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "How many topic aliases an MQTT 5 client may use when it publishes: the Topic Alias Maximum it is told. 0 switches them off.",
+		},
+		{
+			key: "topic_alias_max_broker",
+			type: "integer",
+			default: "10",
+			min: 0,
+			max: 65535,
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "How many topic aliases the broker uses towards one MQTT 5 client, if the client allows as many. 0 switches them off.",
+		},
+		{
+			key: "response_information",
+			type: "text",
+			default: "",
+			runtime: true,
+			newConnectionsOnly: true,
+			doc: "What an MQTT 5 client is given that asks for Response Information: by custom a topic prefix for its response topics. Empty gives none.",
+		},
+	],
+});

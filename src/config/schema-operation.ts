@@ -1,0 +1,172 @@
+/**
+ * The table of keys, third part: store, log and statistics. A pure table.
+ */
+import { defineFragment } from "../platform/config-field.ts";
+
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const MB = 1024 * 1024;
+
+/** Severities, the quietest first; a class or the log as a whole is switched to one of them. */
+export const logLevels = [
+	"off",
+	"error",
+	"warning",
+	"info",
+	"debug",
+	"trace",
+] as const;
+
+/** What a log line is about; each class has its own switch. */
+export const logClasses = [
+	"access",
+	"packet",
+	"protocol",
+	"resource",
+	"store",
+	"config",
+	"system",
+] as const;
+export type LogClass = (typeof logClasses)[number];
+
+const aboutClass: Readonly<Record<LogClass, string>> = {
+	access: "who connects and leaves, and who is refused and why",
+	packet: "single packets, at the levels debug and trace",
+	protocol: "clients that break the protocol",
+	resource: "queues, slow readers, memory and limits",
+	store: "the database",
+	config: "the configuration and its changes",
+	system: "start, stop, listeners and the rest",
+};
+
+export const storeFields = defineFragment({
+	title: "Store",
+	fields: [
+		{
+			key: "persistence",
+			type: "flag",
+			default: "on",
+			runtime: false,
+			doc: "Keep sessions, queues and retained messages in data_dir. With `off` they live in memory only: acknowledged messages do not survive a restart.",
+		},
+		{
+			key: "store.commit_interval",
+			type: "duration",
+			unit: "ms",
+			default: "50ms",
+			min: 0,
+			max: 10 * SECOND,
+			runtime: false,
+			doc: "How long a message to a connected client may wait for the client's acknowledgement before it is written to disk. An acknowledgement within this time saves the write, and with it the flash card; the publisher's own acknowledgement may come this much later.",
+		},
+		{
+			key: "store.lazy_interval",
+			type: "duration",
+			default: "5s",
+			min: 0,
+			max: HOUR,
+			runtime: false,
+			doc: "How often retained messages published with QoS 0 are written; only the last one of each topic is. A power cut loses at most what changed in this time.",
+		},
+	],
+});
+
+export const logFields = defineFragment({
+	title: "Log",
+	intro:
+		"The log goes to standard error, which systemd keeps in the journal. Passwords and payloads never appear in it.",
+	fields: [
+		{
+			key: "log.level",
+			type: "choice",
+			values: logLevels,
+			aliases: { warn: "warning" },
+			default: "info",
+			runtime: true,
+			doc: "The least severe lines that are written.",
+		},
+		{
+			key: "log.format",
+			type: "choice",
+			values: ["auto", "text", "systemd", "json"],
+			default: "auto",
+			runtime: false,
+			doc: "text: time, level, class and key=value pairs, to be read. systemd: the same with the priority prefix that journald understands, and without the time. json: one object a line. auto: systemd under systemd, else text.",
+		},
+		...logClasses.map(
+			(name) =>
+				({
+					key: `log.class.${name}`,
+					type: "choice",
+					values: ["default", ...logLevels],
+					aliases: { warn: "warning", console: "default", on: "default" },
+					default: "default",
+					runtime: true,
+					doc: `The level of one class of lines: ${aboutClass[name]}. \`default\` follows log.level.`,
+				}) as const,
+		),
+	],
+});
+
+export const statisticsFields = defineFragment({
+	title: "Statistics",
+	fields: [
+		{
+			key: "systree_enabled",
+			type: "flag",
+			default: "on",
+			runtime: true,
+			doc: "Publish counters and gauges under $SYS.",
+		},
+		{
+			key: "systree_interval",
+			type: "duration",
+			unit: "ms",
+			default: "20s",
+			min: SECOND,
+			max: HOUR,
+			noLimit: ["never", "0"],
+			runtime: true,
+			doc: "How often they are published. A bare number means milliseconds here, as in VerneMQ. 0 never publishes.",
+		},
+	],
+});
+
+/** Keys for log files: known, and for a later version. */
+export const logFileFields = defineFragment({
+	title: "Log files",
+	intro: "Known keys for logs in files. They do not act yet.",
+	fields: [
+		{
+			key: "log.dir",
+			type: "path",
+			default: "",
+			runtime: false,
+			status: "later",
+			why: "logs go to standard error, and from there to the journal",
+			doc: "The folder for log files; empty writes none.",
+		},
+		{
+			key: "log.max_bytes",
+			type: "size",
+			default: "10MB",
+			min: 1024,
+			max: 1024 * MB,
+			runtime: false,
+			status: "later",
+			why: "logs go to standard error; the journal bounds their size",
+			doc: "The size at which a log file is rotated.",
+		},
+		{
+			key: "log.max_files",
+			type: "integer",
+			default: "10",
+			min: 1,
+			max: 1000,
+			runtime: false,
+			status: "later",
+			why: "logs go to standard error; the journal bounds their size",
+			doc: "How many rotated files of each log are kept.",
+		},
+	],
+});

@@ -1,0 +1,187 @@
+/** PUBLISH from a client: checked, authorised, routed, answered. The hot path's second hop. */
+import { PacketType } from "../protocol/constants.ts";
+import { ProtocolError } from "../protocol/protocol-error.ts";
+import { decodePublish, type Publish } from "../protocol/publish.ts";
+import { ReasonCode } from "../protocol/reason-codes.ts";
+import { levelCount } from "../protocol/topic.ts";
+import { Delivery } from "../session/delivery.ts";
+import type { PendingAck } from "./ack-ring.ts";
+import type { ClientOutlet } from "./client-outlet.ts";
+import { type Connection, Hold } from "./connection.ts";
+import { MessageRate } from "./message-rate.ts";
+
+export function handlePublish(
+	connection: Connection,
+	buffer: Buffer,
+	start: number,
+	bodyStart: number,
+	end: number,
+): void {
+	const { broker, dialect, session } = connection;
+	if (dialect === null || session === null) return;
+	const publish = decodePublish(
+		buffer,
+		start,
+		bodyStart,
+		end,
+		dialect.family,
+		connection.topicMemory,
+	);
+	broker.statistics.publishReceived++;
+	if (publish.topicAlias > 0) resolveAlias(connection, publish);
+	checkLimits(connection, publish);
+	if (publish.qos === 0) {
+		route(connection, publish, null);
+	} else if (publish.qos === 1) {
+		checkReceiveMaximum(connection);
+		const ack = connection.acks.add(PacketType.Puback, publish.packetId); // [MQTT-4.3.2-4]
+		ack.reasonCode = route(connection, publish, ack);
+		ack.settle();
+		connection.limitPendingAcks();
+	} else {
+		handleQoS2(connection, publish);
+	}
+	limitRate(connection);
+}
+
+/** Routed on the first PUBLISH; a repetition before PUBREL is only acknowledged [MQTT-4.3.3-10]. */
+function handleQoS2(connection: Connection, publish: Publish): void {
+	const { session, broker } = connection;
+	if (session === null) return;
+	const { packetId } = publish;
+	const isRepeated = session.receivedIds.has(packetId);
+	if (!isRepeated) checkReceiveMaximum(connection);
+	const ack = connection.acks.add(PacketType.Pubrec, packetId); // [MQTT-4.3.3-8]
+	if (!isRepeated) {
+		ack.reasonCode = route(connection, publish, ack);
+		// [MQTT-4.3.3-9]: after a refusal the id is free again
+		if (ack.reasonCode < 0x80) {
+			session.receivedIds.add(packetId);
+			if (session.isPersistent) {
+				broker.store.putReceivedId(session.key, packetId, ack);
+			}
+		}
+	}
+	ack.settle();
+	connection.limitPendingAcks();
+}
+
+function route(
+	connection: Connection,
+	publish: Publish,
+	ack: PendingAck | null,
+): ReasonCode {
+	const { broker, client, session } = connection;
+	if (client === null || session === null) return ReasonCode.UnspecifiedError;
+	const { topic, qos, retain } = publish;
+	if (isReserved(topic) || !broker.hooks.mayPublish(client, topic, qos, retain)) {
+		return refuse(connection, publish);
+	}
+	const delivery = new Delivery(publish, client.clientId, ack, broker.context);
+	const reason = broker.router.publish(delivery, client);
+	if (delivery.slowOutlet !== null) {
+		pauseFor(connection, delivery.slowOutlet as ClientOutlet);
+	}
+	return reason;
+}
+
+/** A subscriber lags: its publishers wait for it, but only for a moment (architecture: P4). */
+function pauseFor(connection: Connection, outlet: ClientOutlet): void {
+	if (!outlet.isPausing || outlet === connection.outlet) return;
+	connection.broker.statistics.publishersPaused++;
+	connection.hold(
+		Hold.SlowSubscriber,
+		connection.broker.settings.slow_subscriber_pause,
+	);
+	outlet.pausePublisher(connection);
+}
+
+/** Topics of the broker itself. */
+function isReserved(topic: string): boolean {
+	return topic.startsWith("$SYS/") || topic === "$SYS";
+}
+
+function refuse(connection: Connection, publish: Publish): ReasonCode {
+	const { broker, client } = connection;
+	broker.statistics.publishDenied++;
+	const suppressed = broker.logLimit.check(`publish ${client?.clientId}`);
+	if (suppressed >= 0) {
+		broker.log.access.warning("publish refused", {
+			client: client?.clientId ?? "",
+			user: client?.username ?? "",
+			address: connection.peer,
+			topic: publish.topic,
+			reason: isReserved(publish.topic)
+				? "$SYS belongs to the broker"
+				: "not authorised",
+			suppressed,
+		});
+	}
+	return ReasonCode.NotAuthorized;
+}
+
+function resolveAlias(connection: Connection, publish: Publish): void {
+	const aliases = connection.inboundAliases;
+	if (aliases === null) {
+		throw new ProtocolError(
+			ReasonCode.TopicAliasInvalid,
+			"topic alias, but Topic Alias Maximum is 0",
+		); // [MQTT-3.2.2-18]
+	}
+	const topic = aliases.resolve(publish.topicAlias, publish.topic);
+	if (publish.topic === "") publish.topic = topic;
+}
+
+function checkLimits(connection: Connection, publish: Publish): void {
+	const { settings } = connection.broker;
+	if (publish.qos > settings.max_qos) {
+		throw new ProtocolError(
+			ReasonCode.QoSNotSupported,
+			`QoS ${publish.qos} is above max_qos`,
+		);
+	}
+	if (publish.retain && !settings.retain_available) {
+		throw new ProtocolError(
+			ReasonCode.RetainNotSupported,
+			"retained messages are switched off (retain_available)",
+		);
+	}
+	if (publish.payloadLength > settings.max_message_size) {
+		throw new ProtocolError(
+			ReasonCode.PacketTooLarge,
+			`payload of ${publish.payloadLength} bytes is above max_message_size`,
+		);
+	}
+	const { topic } = publish;
+	if (
+		topic.length > settings.max_topic_length ||
+		levelCount(topic) > settings.max_topic_levels
+	) {
+		throw new ProtocolError(
+			ReasonCode.TopicNameInvalid,
+			"topic is above max_topic_length or max_topic_levels",
+		);
+	}
+}
+
+/** [MQTT-3.3.4-7] */
+function checkReceiveMaximum(connection: Connection): void {
+	const { broker, dialect, acks, session } = connection;
+	if (dialect?.hasProperties !== true || session === null) return;
+	const maximum = broker.settings.receive_max_broker;
+	// Unreleased QoS 2 ids count as well; only a client near the limit pays for the sum.
+	if (acks.length + session.receivedIds.size < maximum) return;
+	throw new ProtocolError(
+		ReasonCode.ReceiveMaximumExceeded,
+		`more than ${maximum} messages without waiting for an acknowledgement`,
+	);
+}
+
+function limitRate(connection: Connection): void {
+	const { max_message_rate } = connection.broker.settings;
+	if (max_message_rate === Number.POSITIVE_INFINITY) return;
+	const now = connection.broker.clock.monotonicMs();
+	connection.rate ??= new MessageRate(max_message_rate, now);
+	const waitMs = connection.rate.take(max_message_rate, now);
+	if (waitMs > 0) connection.hold(Hold.MessageRate, waitMs);
+}

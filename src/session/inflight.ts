@@ -1,0 +1,115 @@
+/**
+ * Messages sent with QoS > 0 whose acknowledgement is awaited, for one connection.
+ * Owned by {@link Outbound}; memory only: what has to survive is in the store.
+ */
+import type { QoS } from "../protocol/constants.ts";
+import { CommitTicket } from "../store/commit-ticket.ts";
+import { DeliveryPhase } from "../store/store.ts";
+import type { StoredMessage } from "../store/stored-message.ts";
+
+/** Whom an entry tells that the store has it and that it may go out. */
+export interface InflightOwner {
+	onEntryDurable(entry: InflightEntry): void;
+}
+
+/** One message on its way to one client. Holds a share of the message. */
+export class InflightEntry extends CommitTicket {
+	readonly message: StoredMessage;
+	readonly qos: QoS;
+	readonly retain: boolean;
+	readonly identifiers: readonly number[];
+	readonly sharedGroup: string | null;
+	/** Place in the session's queue; rises in the order of sending. */
+	readonly sequence: number;
+	/** A row of the store holds it too. */
+	isStored = false;
+	/** Counted in the session's queue: its bytes; 0 for a retained message that is replayed. */
+	countedBytes = 0;
+	/** 0 until it is sent for the first time. */
+	packetId: number;
+	phase: DeliveryPhase;
+	/** It has been sent, on this connection or an earlier one. */
+	wasSent: boolean;
+	/** A publisher's ticket that waits for the same row. */
+	upstream: CommitTicket | null = null;
+	/** Set while it is in a window. */
+	owner: InflightOwner | null = null;
+
+	constructor(
+		message: StoredMessage,
+		qos: QoS,
+		retain: boolean,
+		identifiers: readonly number[],
+		sharedGroup: string | null,
+		sequence: number,
+	) {
+		super();
+		this.message = message.take();
+		this.qos = qos;
+		this.retain = retain;
+		this.identifiers = identifiers;
+		this.sharedGroup = sharedGroup;
+		this.sequence = sequence;
+		this.packetId = 0;
+		this.phase = DeliveryPhase.Queued;
+		this.wasSent = false;
+	}
+
+	protected override onDurable(): void {
+		const upstream = this.upstream;
+		this.upstream = null;
+		if (upstream !== null) upstream.settle();
+		if (this.owner !== null) this.owner.onEntryDurable(this);
+	}
+}
+
+const MAX_PACKET_ID = 65_535;
+
+/** The window: entries by packet id, in the order in which they were sent. */
+export class Inflight {
+	readonly #entries = new Map<number, InflightEntry>();
+	#lastPacketId = 0;
+
+	get size(): number {
+		return this.#entries.size;
+	}
+
+	get(packetId: number): InflightEntry | undefined {
+		return this.#entries.get(packetId);
+	}
+
+	/**
+	 * Puts an entry into the window under its own packet id, or a new one when it has
+	 * none or its id is taken. The caller has checked that the window has room.
+	 */
+	add(entry: InflightEntry, owner: InflightOwner): void {
+		if (entry.packetId === 0 || this.#entries.has(entry.packetId)) {
+			entry.packetId = this.#freePacketId();
+		}
+		entry.owner = owner;
+		this.#entries.set(entry.packetId, entry);
+	}
+
+	remove(entry: InflightEntry): void {
+		entry.owner = null;
+		this.#entries.delete(entry.packetId);
+	}
+
+	entries(): IterableIterator<InflightEntry> {
+		return this.#entries.values();
+	}
+
+	clear(): void {
+		for (const entry of this.#entries.values()) entry.owner = null;
+		this.#entries.clear();
+	}
+
+	#freePacketId(): number {
+		let id = this.#lastPacketId;
+		do {
+			id = id === MAX_PACKET_ID ? 1 : id + 1;
+		} while (this.#entries.has(id)); // [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1]
+		this.#lastPacketId = id;
+		return id;
+	}
+}

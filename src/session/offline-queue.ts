@@ -1,0 +1,87 @@
+/**
+ * The head of a session's queue: what waits for room in the window, in memory.
+ *
+ *      store (persistent sessions)                 memory
+ *      +-----------------------------------+   +-----------+   +----------+
+ *      | 101 102 103 104 105 106 107 ...   |   | 57 58 ... |   | 41 .. 56 |
+ *      +-----------------------------------+   +-----------+   +----------+
+ *        tail: read in pages when the head       head            window
+ *        runs low                                                (Inflight)
+ *
+ * A session whose tail is only in the store is *spilled*: new messages then go to the
+ * store alone, so that order is kept, until a page comes back as the last one and
+ * nothing was added since it was asked for. Clean sessions never spill: their head is
+ * their queue, bounded by count and bytes.
+ */
+import type { InflightEntry } from "./inflight.ts";
+
+/** How much of a persistent session's queue is kept in memory. */
+const HEAD_MESSAGES = 64;
+const HEAD_BYTES = 128 * 1024;
+
+export class OfflineQueue {
+	/** Messages exist in the store that are not in memory. */
+	isSpilled = false;
+	/** A page has been asked for. */
+	isLoading = false;
+	/** The highest sequence that was read or put into memory. */
+	cursor = 0;
+	bytes = 0;
+	#entries: InflightEntry[] = [];
+	#first = 0;
+
+	get length(): number {
+		return this.#entries.length - this.#first;
+	}
+
+	/** A persistent session's head takes no more. */
+	get isFull(): boolean {
+		return this.length >= HEAD_MESSAGES || this.bytes >= HEAD_BYTES;
+	}
+
+	/** Room for one page. */
+	get pageMessages(): number {
+		return Math.max(1, HEAD_MESSAGES - this.length);
+	}
+
+	get pageBytes(): number {
+		return HEAD_BYTES;
+	}
+
+	get wantsPage(): boolean {
+		return this.isSpilled && !this.isLoading && this.length < HEAD_MESSAGES / 4;
+	}
+
+	push(entry: InflightEntry): void {
+		this.#entries.push(entry);
+		this.bytes += entry.message.size;
+		if (entry.sequence > this.cursor) this.cursor = entry.sequence;
+	}
+
+	/** The next one to send: the oldest, or with `newestFirst` the newest. */
+	take(newestFirst: boolean): InflightEntry | undefined {
+		const entry = newestFirst
+			? this.#entries.pop()
+			: this.#entries[this.#first++];
+		if (this.#first >= 256 || this.#first >= this.#entries.length) {
+			this.#entries = this.#entries.slice(this.#first);
+			this.#first = 0;
+		}
+		if (entry !== undefined) this.bytes -= entry.message.size;
+		return entry;
+	}
+
+	entries(): readonly InflightEntry[] {
+		return this.#entries.slice(this.#first);
+	}
+
+	holds(sequence: number): boolean {
+		return this.entries().some((entry) => entry.sequence === sequence);
+	}
+
+	clear(): void {
+		this.#entries = [];
+		this.#first = 0;
+		this.bytes = 0;
+	}
+}

@@ -1,0 +1,312 @@
+/**
+ * What a session sends while a client is connected: window, head of the queue,
+ * retained replays. Made when a connection is attached and thrown away when it is
+ * lost, so an answer of the store that comes late finds another object and is ignored.
+ *
+ * Order: a message goes straight to the client only when nothing waits before it.
+ */
+import type { QoS } from "../protocol/constants.ts";
+import {
+	DeliveryPhase,
+	type QueuePage,
+	type RetainedRecord,
+} from "../store/store.ts";
+import { StoredMessage } from "../store/stored-message.ts";
+import type { Delivery } from "./delivery.ts";
+import { Inflight, InflightEntry, type InflightOwner } from "./inflight.ts";
+import { OfflineQueue } from "./offline-queue.ts";
+import { type Outlet, SendResult } from "./outlet.ts";
+import { RetainedReplay } from "./retained-replay.ts";
+import type { Session } from "./session.ts";
+import type { Subscription } from "./subscription.ts";
+
+export class Outbound implements InflightOwner {
+	readonly outlet: Outlet;
+	readonly inflight = new Inflight();
+	readonly queue = new OfflineQueue();
+	replays: RetainedReplay[] = [];
+	readonly #session: Session;
+	readonly #window: number;
+	#isPumping = false;
+
+	constructor(session: Session, outlet: Outlet) {
+		this.#session = session;
+		this.outlet = outlet;
+		const { settings } = session.context;
+		this.#window = Math.min(
+			outlet.receiveMaximum, // [MQTT-3.3.4-9] [MQTT-4.9.0-1]
+			settings.max_inflight_messages,
+			settings.receive_max_client,
+			65_535,
+		);
+		if (session.queuedMessages > 0) this.queue.isSpilled = true;
+	}
+
+	get #hasRoom(): boolean {
+		return this.inflight.size < this.#window; // [MQTT-4.9.0-2]
+	}
+
+	/** Nothing waits, so a new message may overtake nobody. */
+	get canSendNow(): boolean {
+		return (
+			this.queue.length === 0 &&
+			!this.queue.isSpilled &&
+			this.#hasRoom &&
+			!this.outlet.isCongested
+		);
+	}
+
+	/** Sends a new message at once; the caller has checked {@link canSendNow}. */
+	sendNow(delivery: Delivery, entry: InflightEntry): void {
+		this.inflight.add(entry, this);
+		entry.phase = DeliveryPhase.Sent;
+		if (entry.sequence > this.queue.cursor) this.queue.cursor = entry.sequence;
+		if (this.#session.storeEntry(entry, delivery.ticket)) return;
+		entry.wasSent = true;
+		const result = this.outlet.sendPublish(
+			delivery,
+			entry.qos,
+			entry.retain,
+			entry.packetId,
+			entry.identifiers,
+		);
+		if (result === SendResult.TooLarge) this.#discardTooLarge(entry);
+		else this.#session.context.counters.publishSent++;
+	}
+
+	/** Sends what waits, as far as window and connection allow. */
+	pump(): void {
+		if (this.#isPumping) return;
+		this.#isPumping = true;
+		while (this.#hasRoom && !this.outlet.isCongested) {
+			const entry = this.queue.take(this.#newestFirst);
+			if (entry === undefined) break;
+			this.#sendQueued(entry);
+		}
+		if (this.queue.wantsPage && (!this.#newestFirst || this.queue.length === 0)) {
+			this.#loadPage();
+		}
+		if (this.queue.length === 0 && !this.queue.isSpilled) this.#pumpReplays();
+		this.#isPumping = false;
+	}
+
+	/** PUBACK, PUBCOMP, or a negative PUBREC: the message is done [MQTT-4.4.0-2]. */
+	complete(entry: InflightEntry): void {
+		this.inflight.remove(entry);
+		this.#session.forget(entry);
+		this.pump();
+	}
+
+	/** PUBREC: the message will not be sent again, PUBREL until PUBCOMP [MQTT-4.3.3-6]. */
+	release(entry: InflightEntry): void {
+		if (entry.phase === DeliveryPhase.Released) {
+			if (!entry.isPending) this.outlet.sendPubrel(entry.packetId);
+			return;
+		}
+		entry.phase = DeliveryPhase.Released;
+		if (!entry.isStored) {
+			this.outlet.sendPubrel(entry.packetId); // [MQTT-4.3.3-4]
+			return;
+		}
+		const { context, key } = this.#session;
+		entry.hold();
+		context.store.markReleased(key, entry.sequence, entry);
+		entry.settle();
+	}
+
+	onEntryDurable(entry: InflightEntry): void {
+		if (entry.phase === DeliveryPhase.Released) {
+			this.outlet.sendPubrel(entry.packetId);
+		} else if (!entry.wasSent) {
+			this.#transmit(entry, false);
+		}
+	}
+
+	/** Sends again what is not acknowledged, on an open connection [v3.1 section 4.1]. */
+	retry(): void {
+		for (const entry of this.inflight.entries()) {
+			if (entry.isPending) continue;
+			if (entry.phase === DeliveryPhase.Released) {
+				this.outlet.sendPubrel(entry.packetId);
+			} else if (entry.wasSent) {
+				this.#transmit(entry, true);
+			}
+		}
+	}
+
+	/** Begins to send the retained messages of a subscription [MQTT-3.3.1-9]. */
+	replay(subscription: Subscription): void {
+		this.stopReplay(subscription.filter);
+		const { store } = this.#session.context;
+		this.replays.push(new RetainedReplay(subscription, store));
+		this.pump();
+	}
+
+	stopReplay(filter: string): void {
+		this.replays = this.replays.filter((replay) => {
+			if (replay.subscription.filter !== filter) return true;
+			replay.close();
+			return false;
+		});
+	}
+
+	get #newestFirst(): boolean {
+		return this.#session.context.settings.queue_type === "lifo";
+	}
+
+	#sendQueued(entry: InflightEntry): void {
+		const isResent = entry.phase !== DeliveryPhase.Queued;
+		const { clock, counters } = this.#session.context;
+		const isExpired = entry.message.expiresAtMs <= clock.monotonicMs();
+		if (isExpired && !(isResent && entry.qos === 2)) {
+			counters.expired++; // [MQTT-3.3.2-5]; a QoS 2 message once sent stays [MQTT-4.3.3-7]
+			this.#session.forget(entry);
+			return;
+		}
+		const storedId = entry.packetId;
+		this.inflight.add(entry, this);
+		if (entry.phase === DeliveryPhase.Released) {
+			this.outlet.sendPubrel(entry.packetId); // [MQTT-4.4.0-1]
+			return;
+		}
+		entry.phase = DeliveryPhase.Sent;
+		const mustPersistId =
+			entry.qos === 2 && entry.isStored && entry.packetId !== storedId;
+		if (!mustPersistId) {
+			this.#transmit(entry, isResent); // [MQTT-3.3.1-1]
+			return;
+		}
+		const { context, key } = this.#session;
+		entry.hold();
+		context.store.markSent(key, entry.sequence, entry.packetId, entry);
+		entry.settle();
+	}
+
+	#transmit(entry: InflightEntry, duplicate: boolean): void {
+		entry.wasSent = true;
+		const result = this.outlet.sendEntry(
+			entry,
+			duplicate,
+			this.#session.remainingExpirySeconds(entry.message),
+		);
+		if (result === SendResult.TooLarge) this.#discardTooLarge(entry);
+		else this.#session.context.counters.publishSent++;
+	}
+
+	#discardTooLarge(entry: InflightEntry): void {
+		this.#session.context.counters.droppedTooLarge++;
+		this.inflight.remove(entry);
+		this.#session.forget(entry); // [MQTT-3.1.2-25]
+	}
+
+	#loadPage(): void {
+		const { queue } = this;
+		const { context, key, lastSequence } = this.#session;
+		const newestFirst = this.#newestFirst;
+		const known = newestFirst ? this.inflight.size + queue.length : 0;
+		queue.isLoading = true;
+		context.store
+			.readQueue(
+				key,
+				queue.cursor === 0 ? -1 : queue.cursor,
+				queue.pageMessages + known,
+				queue.pageBytes,
+				newestFirst,
+			)
+			.then(
+				(page) => this.#onPage(page, lastSequence),
+				(error) => context.log.store.error(`cannot read a queue: ${error}`),
+			);
+	}
+
+	#onPage(page: QueuePage, lastSequenceThen: number): void {
+		const session = this.#session;
+		if (session.outbound !== this) return;
+		this.queue.isLoading = false;
+		const messages = this.#newestFirst
+			? page.messages.toReversed().filter((each) => !this.#knows(each.sequence))
+			: page.messages;
+		for (const queued of messages) {
+			this.queue.push(session.restoreEntry(queued));
+		}
+		if (page.isLast && session.lastSequence === lastSequenceThen) {
+			this.queue.isSpilled = false;
+		}
+		this.pump();
+	}
+
+	#knows(sequence: number): boolean {
+		if (this.queue.holds(sequence)) return true;
+		for (const entry of this.inflight.entries()) {
+			if (entry.sequence === sequence) return true;
+		}
+		return false;
+	}
+
+	#pumpReplays(): void {
+		for (;;) {
+			const replay = this.replays[0];
+			if (replay === undefined || replay.isLoading) return;
+			while (this.#hasRoom && !this.outlet.isCongested) {
+				const record = replay.take();
+				if (record === undefined) break;
+				this.#sendRetained(replay.subscription, record);
+			}
+			if (replay.isDone) {
+				this.replays.shift();
+				continue;
+			}
+			if (replay.needsPage) this.#loadReplay(replay);
+			return;
+		}
+	}
+
+	#loadReplay(replay: RetainedReplay): void {
+		replay.loadPage().then(
+			() => {
+				if (this.#session.outbound === this) this.pump();
+			},
+			(error) => {
+				replay.close();
+				const { log } = this.#session.context;
+				log.store.error(`cannot read retained messages: ${error}`);
+			},
+		);
+	}
+
+	#sendRetained(
+		subscription: Subscription,
+		record: RetainedRecord,
+	): void {
+		const { context } = this.#session;
+		const { clock } = context;
+		const expiresAtMs =
+			record.expiresAtWallMs === 0
+				? Number.POSITIVE_INFINITY
+				: clock.monotonicMs() + (record.expiresAtWallMs - clock.wallMs());
+		const message = new StoredMessage(
+			record.message,
+			expiresAtMs,
+			context.messageBudget,
+		);
+		const qos: QoS = this.#session.grantedQoS(message.qos, subscription);
+		const entry = new InflightEntry(
+			message,
+			qos,
+			true,
+			subscription.identifiers,
+			null,
+			this.#session.nextSequence(),
+		);
+		if (qos === 0) {
+			this.#transmit(entry, false);
+			entry.message.release();
+			return;
+		}
+		this.inflight.add(entry, this);
+		entry.phase = DeliveryPhase.Sent;
+		// QoS 1: written only when the connection is lost before the acknowledgement.
+		if (qos === 2 && this.#session.storeEntry(entry, null)) return;
+		this.#transmit(entry, false);
+	}
+}

@@ -1,0 +1,19 @@
+/** What sessions count; plain numbers, written directly on the hot path. */
+export class SessionCounters {
+	/** PUBLISH packets sent to clients. */
+	publishSent = 0;
+	/** QoS 0 messages dropped because the reader was slow. */
+	droppedSlowReader = 0;
+	/** Messages dropped because a queue was full. */
+	droppedQueueFull = 0;
+	/** Messages that expired in a queue. */
+	expired = 0;
+	/** Messages larger than what a client takes. */
+	droppedTooLarge = 0;
+	/** Messages waiting in all queues or in flight, QoS > 0. */
+	queuedMessages = 0;
+	/** Their topic, payload and property bytes. */
+	queuedBytes = 0;
+	/** Sessions in which another connection took over. */
+	takeOvers = 0;
+}

@@ -1,0 +1,271 @@
+/**
+ * All sessions by client id: opens, resumes, takes over, ends. It decides about wills
+ * and expiry; what that means for routes is told to the {@link SessionObserver}.
+ * Changes apply in memory at once and in order; the store follows asynchronously.
+ */
+import { SESSION_NEVER_EXPIRES } from "../protocol/constants.ts";
+import type { WillMessage } from "../protocol/messages.ts";
+import { ReasonCode } from "../protocol/reason-codes.ts";
+import type { CommitTicket } from "../store/commit-ticket.ts";
+import type { SavedSession } from "../store/store.ts";
+import type { InflightEntry } from "./inflight.ts";
+import type { Outlet } from "./outlet.ts";
+import { Session } from "./session.ts";
+import type { SessionContext } from "./session-context.ts";
+import { type DeadlineOwner, SessionDeadline } from "./session-deadline.ts";
+import { TakeOverLimiter } from "./take-over-limiter.ts";
+
+export interface SessionObserver {
+	/** A session is gone: its subscriptions must match nothing from now on. */
+	onSessionEnded(session: Session): void;
+	/** A connection was lost; `entries` is what it had in memory and has not acknowledged. */
+	onDetached(session: Session, entries: readonly InflightEntry[]): void;
+	publishWill(session: Session, will: WillMessage): void;
+}
+
+export interface OpenRequest {
+	readonly clientId: string;
+	readonly username: string | null;
+	readonly cleanStart: boolean;
+	readonly expirySeconds: number;
+	readonly will: WillMessage | null;
+}
+
+export interface Opened {
+	readonly session: Session;
+	/** The client finds its earlier state [MQTT-3.2.2-3]. */
+	readonly isPresent: boolean;
+}
+
+export class SessionRegistry implements DeadlineOwner {
+	readonly takeOvers: TakeOverLimiter;
+	readonly #context: SessionContext;
+	readonly #observer: SessionObserver;
+	readonly #sessions = new Map<string, Session>(); // [MQTT-3.1.3-2]
+	readonly #deadlines = new Map<Session, SessionDeadline>();
+	#lastKey = 0;
+
+	constructor(context: SessionContext, observer: SessionObserver) {
+		this.#context = context;
+		this.#observer = observer;
+		this.takeOvers = new TakeOverLimiter(context.clock);
+	}
+
+	get size(): number {
+		return this.#sessions.size;
+	}
+
+	get(clientId: string): Session | undefined {
+		return this.#sessions.get(clientId);
+	}
+
+	all(): IterableIterator<Session> {
+		return this.#sessions.values();
+	}
+
+	/**
+	 * Finds or makes the session for a CONNECT and puts `outlet` at its live end.
+	 * @param ticket settled when the state that CONNACK reports is on disk
+	 */
+	open(
+		request: OpenRequest,
+		outlet: Outlet,
+		ticket: CommitTicket,
+	): Opened {
+		const { clientId } = request;
+		const existing = this.#sessions.get(clientId);
+		if (existing !== undefined && existing.outlet !== null) {
+			this.#takeOver(existing, existing.outlet, request.cleanStart);
+		}
+		let session = this.#sessions.get(clientId);
+		if (session !== undefined && request.cleanStart) {
+			this.end(session, ticket); // [MQTT-3.1.2-4]
+			session = undefined;
+		}
+		const isPresent = session !== undefined; // [MQTT-3.1.2-5]
+		if (session === undefined) {
+			session = new Session(
+				this.#context,
+				clientId,
+				++this.#lastKey,
+				request.username,
+				request.expirySeconds,
+			); // [MQTT-3.1.2-6]
+			this.#sessions.set(clientId, session);
+		} else {
+			this.#cancelDeadline(session); // [MQTT-3.1.3-9]
+			session.username = request.username;
+			session.expirySeconds = request.expirySeconds;
+		}
+		session.will = request.will; // [MQTT-3.1.2-7]
+		session.attach(outlet);
+		this.#save(session, ticket);
+		return { session, isPresent };
+	}
+
+	/**
+	 * The connection is gone.
+	 * @param withWill false after a DISCONNECT that discards the will [MQTT-3.14.4-3]
+	 */
+	close(session: Session, outlet: Outlet, withWill: boolean): void {
+		if (session.outlet !== outlet) return;
+		if (!withWill) session.will = null; // [MQTT-3.1.2-10]
+		this.#detach(session);
+		if (session.expirySeconds === 0) {
+			this.end(session, null);
+			return;
+		}
+		const willInMs = this.#willDelayMs(session);
+		if (willInMs === 0) this.#fireWill(session); // [MQTT-3.1.2-8]
+		this.#save(session, null); // [MQTT-3.1.2-23]
+		this.#setDeadline(session, willInMs, expiryMs(session.expirySeconds));
+	}
+
+	/** Ends a session: its state is discarded, a will that waits is published [MQTT-4.1.0-2]. */
+	end(session: Session, ticket: CommitTicket | null): void {
+		this.#cancelDeadline(session);
+		if (this.#sessions.get(session.clientId) === session) {
+			this.#sessions.delete(session.clientId);
+		}
+		this.#observer.onSessionEnded(session);
+		this.#fireWill(session);
+		session.discardCounts();
+		if (session.isPersistent) {
+			this.#context.store.deleteSession(session.key, ticket);
+		}
+	}
+
+	/** Brings back a session found in the store at start. */
+	restore(saved: SavedSession): Session | null {
+		this.#lastKey = Math.max(this.#lastKey, saved.key);
+		if (saved.expirySeconds === 0) {
+			this.#context.store.deleteSession(saved.key, null);
+			return null;
+		}
+		const session = new Session(
+			this.#context,
+			saved.clientId,
+			saved.key,
+			saved.username,
+			saved.expirySeconds,
+		);
+		const now = this.#context.clock.wallMs();
+		const elapsedMs =
+			saved.disconnectedAtMs === 0
+				? 0
+				: Math.max(0, now - saved.disconnectedAtMs);
+		session.disconnectedAtMs =
+			saved.disconnectedAtMs === 0 ? now : saved.disconnectedAtMs;
+		session.lastSequence = saved.lastSequence;
+		session.will = saved.will;
+		session.restoreCounts(saved.queuedMessages, saved.queuedBytes);
+		for (const packetId of saved.receivedIds) session.receivedIds.add(packetId);
+		this.#sessions.set(session.clientId, session);
+		if (saved.disconnectedAtMs === 0) this.#save(session, null);
+		this.#setDeadline(
+			session,
+			Math.max(0, this.#willDelayMs(session) - elapsedMs),
+			Math.max(0, expiryMs(session.expirySeconds) - elapsedMs),
+		);
+		return session;
+	}
+
+	/** At shutdown: marks what is in flight, keeps wills for the next start. */
+	detachAll(): void {
+		for (const session of this.#sessions.values()) {
+			if (session.outlet === null) continue;
+			this.#detach(session);
+			this.#save(session, null);
+		}
+	}
+
+	onWillDue(session: Session): void {
+		this.#fireWill(session);
+		this.#save(session, null);
+	}
+
+	onSessionExpired(session: Session): void {
+		this.#context.log.access.info("session expired", {
+			client: session.clientId,
+			messages: session.queuedMessages,
+		});
+		this.end(session, null);
+	}
+
+	#takeOver(session: Session, outlet: Outlet, cleanStart: boolean): void {
+		const { settings, counters } = this.#context;
+		counters.takeOvers++;
+		this.takeOvers.note(session.clientId);
+		const isEnding = cleanStart || session.expirySeconds === 0;
+		this.#detach(session);
+		outlet.terminate(
+			ReasonCode.SessionTakenOver, // [MQTT-3.1.4-3]
+			"another connection uses this client id",
+		);
+		if (settings.suppress_lwt_on_session_takeover) {
+			session.will = null;
+		} else if (isEnding || this.#willDelayMs(session) === 0) {
+			this.#fireWill(session);
+		}
+		session.will = null;
+		if (session.expirySeconds === 0) this.end(session, null);
+	}
+
+	#detach(session: Session): void {
+		const entries = session.detach();
+		if (entries.length > 0) this.#observer.onDetached(session, entries);
+		for (const entry of entries) entry.message.release();
+	}
+
+	#fireWill(session: Session): void {
+		const { will } = session;
+		if (will === null) return;
+		session.will = null; // [MQTT-3.1.2-10]
+		this.#observer.publishWill(session, will);
+	}
+
+	#willDelayMs(session: Session): number {
+		if (session.will === null) return Number.POSITIVE_INFINITY;
+		return Math.min(
+			session.will.delaySeconds * 1000,
+			this.#context.settings.max_last_will_delay,
+		);
+	}
+
+	#setDeadline(session: Session, willInMs: number, endInMs: number): void {
+		const isWillWaiting = session.will !== null;
+		const deadline = new SessionDeadline(
+			session,
+			this,
+			isWillWaiting ? willInMs : Number.POSITIVE_INFINITY,
+			endInMs,
+		);
+		this.#deadlines.set(session, deadline);
+	}
+
+	#cancelDeadline(session: Session): void {
+		this.#deadlines.get(session)?.cancel();
+		this.#deadlines.delete(session);
+	}
+
+	#save(session: Session, ticket: CommitTicket | null): void {
+		if (!session.isPersistent) return;
+		this.#context.store.putSession(
+			{
+				key: session.key,
+				clientId: session.clientId,
+				username: session.username,
+				expirySeconds: session.expirySeconds,
+				disconnectedAtMs: session.disconnectedAtMs,
+				will: session.will,
+			},
+			ticket,
+		);
+	}
+}
+
+function expiryMs(seconds: number): number {
+	return seconds === SESSION_NEVER_EXPIRES
+		? Number.POSITIVE_INFINITY
+		: seconds * 1000;
+}

@@ -1,0 +1,328 @@
+/**
+ * State kept for one client id across connections. Its owner is the session registry;
+ * a connection borrows it between attach and detach.
+ *
+ * While no client is connected a persistent session holds counters only: its messages
+ * are in the store. While one is connected, {@link Outbound} does the sending.
+ */
+import type { QoS } from "../protocol/constants.ts";
+import type { WillMessage } from "../protocol/messages.ts";
+import type { CommitTicket } from "../store/commit-ticket.ts";
+import { DeliveryPhase, type QueuedMessage } from "../store/store.ts";
+import { StoredMessage } from "../store/stored-message.ts";
+import type { Delivery } from "./delivery.ts";
+import { InflightEntry } from "./inflight.ts";
+import { Outbound } from "./outbound.ts";
+import type { Outlet } from "./outlet.ts";
+import { hasRoomInQueue } from "./queue-limits.ts";
+import type { SessionContext } from "./session-context.ts";
+import type { Subscription } from "./subscription.ts";
+
+export class Session {
+	readonly context: SessionContext;
+	readonly clientId: string;
+	/** Its rows in the store carry this number. */
+	readonly key: number;
+	username: string | null;
+	/** Seconds it outlives its connection; 0 ends with it, 0xffffffff never ends. */
+	expirySeconds: number;
+	/** Its state is in the store. Set when the session is made, for good. */
+	readonly isPersistent: boolean;
+	readonly subscriptions = new Map<string, Subscription>();
+	/** QoS 2 messages received and not yet released: their packet ids [MQTT-4.3.3-10]. */
+	readonly receivedIds = new Set<number>();
+	will: WillMessage | null = null;
+	outbound: Outbound | null = null;
+	/** Wall time in ms at which the connection ended; 0 while connected. */
+	disconnectedAtMs = 0;
+	lastSequence = 0;
+	/** Messages owed to the client with QoS > 0, in flight or waiting. */
+	queuedMessages = 0;
+	queuedBytes = 0;
+	/** Subscriptions whose retained messages were not all sent when the connection was lost. */
+	unfinishedReplays: readonly Subscription[] = [];
+
+	constructor(
+		context: SessionContext,
+		clientId: string,
+		key: number,
+		username: string | null,
+		expirySeconds: number,
+	) {
+		this.context = context;
+		this.clientId = clientId;
+		this.key = key;
+		this.username = username;
+		this.expirySeconds = expirySeconds;
+		this.isPersistent = expirySeconds > 0;
+	}
+
+	get outlet(): Outlet | null {
+		return this.outbound === null ? null : this.outbound.outlet;
+	}
+
+	/** Takes a message that matched `subscription`, as a route has it. */
+	deliver(delivery: Delivery, matched: Subscription): void {
+		let subscription = matched;
+		if (matched.noLocal && delivery.publisherId === this.clientId) {
+			if (matched.localVariant === null) return; // [MQTT-3.8.3-3]
+			subscription = matched.localVariant;
+		}
+		const { publish } = delivery;
+		const qos = this.grantedQoS(publish.qos, subscription);
+		const retain = subscription.retainAsPublished && publish.retain; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+		if (qos === 0) {
+			this.#deliverQoS0(delivery, subscription, retain);
+		} else if (
+			this.#enqueue(delivery.stored(), subscription, qos, retain, delivery)
+		) {
+			this.#skipReplays(delivery);
+		}
+	}
+
+	/** Takes over a message that another member of a shared group can no longer deliver. */
+	inherit(message: StoredMessage, subscription: Subscription): boolean {
+		const qos = this.grantedQoS(message.qos, subscription);
+		if (qos > 0) return this.#enqueue(message, subscription, qos, false, null);
+		if (this.outbound === null) return false;
+		const { identifiers, filter } = subscription;
+		const entry = new InflightEntry(message, 0, false, identifiers, filter, 0);
+		const expirySeconds = this.remainingExpirySeconds(message);
+		this.outbound.outlet.sendEntry(entry, false, expirySeconds);
+		message.release();
+		return true;
+	}
+
+	grantedQoS(published: QoS, subscription: Subscription): QoS {
+		if (this.context.settings.upgrade_outgoing_qos) return subscription.qos;
+		return published < subscription.qos ? published : subscription.qos; // [MQTT-3.8.4-8] [MQTT-4.8.2-3]
+	}
+
+	nextSequence(): number {
+		return ++this.lastSequence;
+	}
+
+	/** What is left of a message's life in whole seconds, at least 1; -1 when it has no end [MQTT-3.3.2-6]. */
+	remainingExpirySeconds(message: StoredMessage): number {
+		if (message.expirySeconds < 0) return -1;
+		const left = message.expiresAtMs - this.context.clock.monotonicMs();
+		return Math.max(1, Math.ceil(left / 1000));
+	}
+
+	/** Connects a client; resumed messages follow when {@link Outbound.pump} is called. */
+	attach(outlet: Outlet): Outbound {
+		this.disconnectedAtMs = 0;
+		this.outbound = new Outbound(this, outlet);
+		return this.outbound;
+	}
+
+	/**
+	 * Lets go of the connection. What a persistent session had in flight is marked in
+	 * the store with its packet id, so that it can be sent again under the same one.
+	 * @returns what it held in memory; each still holds its share of the message
+	 */
+	detach(): readonly InflightEntry[] {
+		const { outbound } = this;
+		if (outbound === null) return [];
+		this.outbound = null;
+		this.disconnectedAtMs = this.context.clock.wallMs();
+		this.unfinishedReplays = outbound.replays.map((each) => each.subscription);
+		for (const replay of outbound.replays) replay.close();
+		const inflight = [...outbound.inflight.entries()];
+		const waiting = outbound.queue.entries();
+		outbound.inflight.clear();
+		outbound.queue.clear();
+		for (const entry of inflight) this.#park(entry);
+		return [...inflight, ...waiting];
+	}
+
+	/**
+	 * Writes a persistent session's entry to the store.
+	 * @returns true when the entry has to wait for the commit before it is sent (QoS 2)
+	 */
+	storeEntry(entry: InflightEntry, ticket: CommitTicket | null): boolean {
+		if (!this.isPersistent) return false;
+		entry.isStored = true;
+		const waits = entry.qos === 2 && entry.phase !== DeliveryPhase.Queued;
+		if (!waits) {
+			this.#putEntry(entry, DeliveryPhase.Queued, 0, ticket);
+			return false;
+		}
+		entry.hold();
+		if (ticket !== null) {
+			ticket.hold();
+			entry.upstream = ticket;
+		}
+		this.#putEntry(entry, DeliveryPhase.Sent, entry.packetId, entry);
+		entry.settle();
+		return true;
+	}
+
+	/** A message of this queue as the store gave it back. */
+	restoreEntry(queued: QueuedMessage): InflightEntry {
+		const { clock, messageBudget } = this.context;
+		const expiresAtMs =
+			queued.expiresAtWallMs === 0
+				? Number.POSITIVE_INFINITY
+				: clock.monotonicMs() + (queued.expiresAtWallMs - clock.wallMs());
+		const entry = new InflightEntry(
+			new StoredMessage(queued.message, expiresAtMs, messageBudget),
+			queued.qos,
+			queued.retain,
+			queued.identifiers,
+			queued.sharedGroup,
+			queued.sequence,
+		);
+		entry.phase = queued.phase;
+		entry.packetId = queued.packetId;
+		entry.isStored = true;
+		entry.countedBytes = countedBytes(entry.message);
+		return entry;
+	}
+
+	/** The message is delivered, dropped or handed on: its row and its share go. */
+	forget(entry: InflightEntry): void {
+		if (entry.isStored) {
+			this.context.store.dequeue(this.key, entry.sequence, null);
+		}
+		if (entry.countedBytes > 0) this.#count(-1, -entry.countedBytes);
+		entry.message.release();
+	}
+
+	/** Clears the counts of a session that ends. */
+	discardCounts(): void {
+		this.#count(-this.queuedMessages, -this.queuedBytes);
+	}
+
+	/** Takes over the counts found in the store at start. */
+	restoreCounts(messages: number, bytes: number): void {
+		this.#count(messages, bytes);
+	}
+
+	#deliverQoS0(
+		delivery: Delivery,
+		subscription: Subscription,
+		retain: boolean,
+	): void {
+		const { outbound } = this;
+		if (outbound === null) return;
+		const { outlet } = outbound;
+		if (outlet.isCongested) {
+			delivery.slowOutlet = outlet;
+			if (outlet.dropsQoS0) {
+				this.context.counters.droppedSlowReader++;
+				return;
+			}
+		}
+		outlet.sendPublish(delivery, 0, retain, 0, subscription.identifiers);
+		this.context.counters.publishSent++;
+		this.#skipReplays(delivery);
+	}
+
+	#skipReplays(delivery: Delivery): void {
+		if (!delivery.publish.retain || this.outbound === null) return;
+		for (const replay of this.outbound.replays) {
+			replay.skip(delivery.publish.topic);
+		}
+	}
+
+	#enqueue(
+		message: StoredMessage,
+		subscription: Subscription,
+		qos: QoS,
+		retain: boolean,
+		delivery: Delivery | null,
+	): boolean {
+		const { outbound } = this;
+		if (outbound === null && !this.isPersistent) return false;
+		const canSendNow = outbound?.canSendNow === true;
+		if (!canSendNow && !hasRoomInQueue(this, message)) return false;
+		const entry = new InflightEntry(
+			message,
+			qos,
+			retain,
+			subscription.identifiers,
+			subscription.sharedGroup === null ? null : subscription.filter,
+			this.nextSequence(),
+		);
+		entry.countedBytes = countedBytes(message);
+		this.#count(1, entry.countedBytes);
+		if (outbound !== null && delivery !== null && canSendNow) {
+			outbound.sendNow(delivery, entry);
+			return true;
+		}
+		this.storeEntry(entry, delivery === null ? null : delivery.ticket);
+		if (outbound === null) {
+			message.release();
+		} else if (
+			this.isPersistent &&
+			(outbound.queue.isSpilled || outbound.queue.isFull)
+		) {
+			outbound.queue.isSpilled = true;
+			message.release();
+		} else {
+			outbound.queue.push(entry);
+		}
+		if (canSendNow) outbound?.pump();
+		return true;
+	}
+
+	#park(entry: InflightEntry): void {
+		if (!this.isPersistent) return;
+		const { store } = this.context;
+		if (entry.isStored) {
+			const isMarked = entry.qos === 2;
+			if (isMarked) return;
+			store.markSent(this.key, entry.sequence, entry.packetId, null);
+			return;
+		}
+		// A retained message that was being replayed: from now on it is owed like any other.
+		entry.isStored = true;
+		entry.countedBytes = countedBytes(entry.message);
+		this.#count(1, entry.countedBytes);
+		this.#putEntry(entry, entry.phase, entry.packetId, null);
+	}
+
+	#putEntry(
+		entry: InflightEntry,
+		phase: DeliveryPhase,
+		packetId: number,
+		ticket: CommitTicket | null,
+	): void {
+		const { store, clock } = this.context;
+		const { message } = entry;
+		const expiresAtWallMs =
+			message.expirySeconds < 0
+				? 0
+				: clock.wallMs() + (message.expiresAtMs - clock.monotonicMs());
+		store.enqueue(
+			this.key,
+			entry.sequence,
+			message,
+			{
+				qos: entry.qos,
+				retain: entry.retain,
+				identifiers: entry.identifiers,
+				sharedGroup: entry.sharedGroup,
+				phase,
+				packetId,
+			},
+			expiresAtWallMs,
+			ticket,
+		);
+	}
+
+	#count(messages: number, bytes: number): void {
+		const { counters } = this.context;
+		this.queuedMessages += messages;
+		this.queuedBytes += bytes;
+		counters.queuedMessages += messages;
+		counters.queuedBytes += bytes;
+	}
+}
+
+function countedBytes(message: StoredMessage): number {
+	return (
+		message.topic.length + message.payload.length + message.properties.length
+	);
+}

@@ -1,0 +1,81 @@
+import type { ApplicationMessage } from "../protocol/messages.ts";
+import type { CommitTicket } from "./commit-ticket.ts";
+import type { SessionRecord } from "./store.ts";
+
+/**
+ * One write on its way to the worker. Kept as an object until its batch is dispatched,
+ * so that a later change can still take it back; then encoded (batch-codec.ts).
+ *
+ * One class for all kinds: a batch is walked by one loop that sees one object shape.
+ */
+
+export const OperationKind = {
+	PutSession: 1,
+	DeleteSession: 2,
+	PutSubscription: 3,
+	DeleteSubscription: 4,
+	PutReceivedId: 5,
+	DeleteReceivedId: 6,
+	Enqueue: 7,
+	MarkSent: 8,
+	MarkReleased: 9,
+	Dequeue: 10,
+	PutRetained: 11,
+	DeleteRetained: 12,
+	PutValue: 13,
+} as const;
+export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
+
+/** Where the body of a queued message is stored. */
+export const BodyPlace = {
+	/** In the queue's own row: it has one owner. */
+	Inline: 0,
+	/** In a row of its own, which this operation creates. */
+	FirstOfShared: 1,
+	/** In the row that the previous FirstOfShared created. */
+	NextOfShared: 2,
+} as const;
+export type BodyPlace = (typeof BodyPlace)[keyof typeof BodyPlace];
+
+const NO_IDENTIFIERS: readonly number[] = [];
+
+export class Operation {
+	readonly kind: OperationKind;
+	readonly ticket: CommitTicket | null;
+	/** The session's key; 0 for operations that belong to none. */
+	readonly key: number;
+	/** Enqueue, MarkSent, MarkReleased, Dequeue. */
+	sequence = 0;
+	/** The packet id where there is one; PutSubscription: the identifier. */
+	number = 0;
+	/** Enqueue: packed entry flags; PutSubscription: packed options. */
+	flags = 0;
+	/** Enqueue: the delivery phase. */
+	phase = 0;
+	expiresAtWallMs = 0;
+	place: BodyPlace = BodyPlace.Inline;
+	message: ApplicationMessage | null = null;
+	identifiers: readonly number[] = NO_IDENTIFIERS;
+	/** Shared group, filter, topic, or a value's space. */
+	text: string | null = null;
+	/** A value's name. */
+	name = "";
+	value: Buffer | null = null;
+	session: SessionRecord | null = null;
+
+	constructor(kind: OperationKind, key: number, ticket: CommitTicket | null) {
+		this.kind = kind;
+		this.key = key;
+		this.ticket = ticket;
+	}
+
+	/** A retained write without the one who waits for it. */
+	withoutTicket(): Operation {
+		if (this.ticket === null) return this;
+		const copy = new Operation(this.kind, this.key, null);
+		copy.text = this.text;
+		copy.message = this.message;
+		copy.expiresAtWallMs = this.expiresAtWallMs;
+		return copy;
+	}
+}

@@ -1,0 +1,302 @@
+import type { ApplicationMessage } from "../protocol/messages.ts";
+import { CommitPipeline, type StoreOptions } from "./commit-pipeline.ts";
+import type { CommitTicket } from "./commit-ticket.ts";
+import { LazyRetained } from "./lazy-retained.ts";
+import { packFlags } from "./message-codec.ts";
+import { Operation, OperationKind } from "./operation.ts";
+import { readQueuePage } from "./page-codec.ts";
+import { RetainedCursor } from "./retained-cursor.ts";
+import type {
+	QueueEntry,
+	QueuePage,
+	RetainedScan,
+	SavedSession,
+	SessionRecord,
+	Store,
+	StoreCounters,
+	StoredWill,
+	SubscriptionRecord,
+} from "./store.ts";
+import { packOptions } from "./subscription-options.ts";
+import type { RetainedPage } from "./worker-messages.ts";
+
+export type { StoreOptions } from "./commit-pipeline.ts";
+
+/**
+ * The store as the broker sees it: turns each call into an operation or a request for
+ * the pipeline to the worker. Owns the lazy retained writes. Main thread only.
+ */
+
+/** What a queue row's key has room for (tables/queue.ts). */
+const MAX_KEY = 2 ** 26 - 1;
+const MAX_SEQUENCE = 2 ** 37 - 1;
+
+export class StoreClient implements Store {
+	readonly counters: StoreCounters = {
+		commits: 0,
+		operations: 0,
+		batchesInFlight: 0,
+		pendingBytes: 0,
+		retainedMessages: 0,
+		retainedBytes: 0,
+		trouble: "",
+	};
+	readonly #options: StoreOptions;
+	readonly #pipeline: CommitPipeline;
+	readonly #lazy: LazyRetained;
+
+	constructor(options: StoreOptions) {
+		this.#options = options;
+		const pipeline = new CommitPipeline(options, this.counters);
+		this.#pipeline = pipeline;
+		this.#lazy = new LazyRetained(
+			options.clock,
+			options.lazyIntervalMs,
+			this.counters,
+			(operation) => pipeline.put(operation),
+		);
+	}
+
+	open(): Promise<void> {
+		return this.#pipeline.open();
+	}
+
+	/** Harmless when called again. @throws Error when something could not be written */
+	close(): Promise<void> {
+		this.#lazy.flush();
+		return this.#pipeline.close();
+	}
+
+	/** Changes `store.max_bytes`; 0 for no limit. A failing commit is tried again at once. */
+	setMaxBytes(maxBytes: number): void {
+		this.#pipeline.setMaxBytes(maxBytes);
+	}
+
+	putSession(record: SessionRecord, ticket: CommitTicket | null): void {
+		const { key, clientId, username, expirySeconds, disconnectedAtMs, will } =
+			record;
+		checkKey(key);
+		const operation = new Operation(OperationKind.PutSession, key, ticket);
+		// A copy: the record may be a live session that changes before the batch leaves.
+		operation.session = {
+			key,
+			clientId,
+			username,
+			expirySeconds,
+			disconnectedAtMs,
+			will,
+		};
+		this.#pipeline.put(operation);
+	}
+
+	deleteSession(key: number, ticket: CommitTicket | null): void {
+		this.#pipeline.put(new Operation(OperationKind.DeleteSession, key, ticket));
+	}
+
+	putSubscription(
+		key: number,
+		record: SubscriptionRecord,
+		ticket: CommitTicket | null,
+	): void {
+		const operation = new Operation(OperationKind.PutSubscription, key, ticket);
+		operation.text = record.filter;
+		operation.flags = packOptions(record);
+		operation.number = record.identifier;
+		this.#pipeline.put(operation);
+	}
+
+	deleteSubscription(
+		key: number,
+		filter: string,
+		ticket: CommitTicket | null,
+	): void {
+		const kind = OperationKind.DeleteSubscription;
+		const operation = new Operation(kind, key, ticket);
+		operation.text = filter;
+		this.#pipeline.put(operation);
+	}
+
+	putReceivedId(
+		key: number,
+		packetId: number,
+		ticket: CommitTicket | null,
+	): void {
+		const operation = new Operation(OperationKind.PutReceivedId, key, ticket);
+		operation.number = packetId;
+		this.#pipeline.put(operation);
+	}
+
+	deleteReceivedId(
+		key: number,
+		packetId: number,
+		ticket: CommitTicket | null,
+	): void {
+		const kind = OperationKind.DeleteReceivedId;
+		const operation = new Operation(kind, key, ticket);
+		operation.number = packetId;
+		this.#pipeline.put(operation);
+	}
+
+	enqueue(
+		key: number,
+		sequence: number,
+		message: ApplicationMessage,
+		entry: QueueEntry,
+		expiresAtWallMs: number,
+		ticket: CommitTicket | null,
+	): void {
+		checkKey(key);
+		if (sequence > MAX_SEQUENCE)
+			throw new RangeError(`queue ${key} is out of sequence numbers`);
+		const operation = new Operation(OperationKind.Enqueue, key, ticket);
+		operation.sequence = sequence;
+		operation.message = message;
+		operation.flags = packFlags(entry.qos, entry.retain);
+		operation.phase = entry.phase;
+		operation.number = entry.packetId;
+		operation.identifiers = entry.identifiers;
+		operation.text = entry.sharedGroup;
+		operation.expiresAtWallMs = expiresAtWallMs;
+		this.#pipeline.put(operation);
+	}
+
+	markSent(
+		key: number,
+		sequence: number,
+		packetId: number,
+		ticket: CommitTicket | null,
+	): void {
+		const operation = new Operation(OperationKind.MarkSent, key, ticket);
+		operation.sequence = sequence;
+		operation.number = packetId;
+		this.#pipeline.put(operation);
+	}
+
+	markReleased(
+		key: number,
+		sequence: number,
+		ticket: CommitTicket | null,
+	): void {
+		const operation = new Operation(OperationKind.MarkReleased, key, ticket);
+		operation.sequence = sequence;
+		this.#pipeline.put(operation);
+	}
+
+	dequeue(key: number, sequence: number, ticket: CommitTicket | null): void {
+		const operation = new Operation(OperationKind.Dequeue, key, ticket);
+		operation.sequence = sequence;
+		this.#pipeline.put(operation);
+	}
+
+	putRetained(
+		message: ApplicationMessage,
+		expiresAtWallMs: number,
+		lazy: boolean,
+		ticket: CommitTicket | null,
+	): void {
+		const operation = new Operation(OperationKind.PutRetained, 0, ticket);
+		operation.text = message.topic;
+		operation.message = message;
+		operation.expiresAtWallMs = expiresAtWallMs;
+		this.#putRetained(operation, lazy);
+	}
+
+	deleteRetained(
+		topic: string,
+		lazy: boolean,
+		ticket: CommitTicket | null,
+	): void {
+		const operation = new Operation(OperationKind.DeleteRetained, 0, ticket);
+		operation.text = topic;
+		this.#putRetained(operation, lazy);
+	}
+
+	async readSessions(after: number, limit: number): Promise<SavedSession[]> {
+		const answer = await this.#pipeline.ask({ type: "sessions", after, limit });
+		const sessions = answer as SavedSession[];
+		return sessions.map((session) => ({
+			...session,
+			will: session.will === null ? null : ownWill(session.will),
+		}));
+	}
+
+	async readQueue(
+		key: number,
+		after: number,
+		maxMessages: number,
+		maxBytes: number,
+		newestFirst: boolean,
+	): Promise<QueuePage> {
+		const answer = await this.#pipeline.ask({
+			type: "queue",
+			key,
+			after,
+			maxMessages,
+			maxBytes,
+			newestFirst,
+		});
+		return readQueuePage(answer as Uint8Array);
+	}
+
+	scanRetained(filter: string): RetainedScan {
+		const { clock } = this.#options;
+		const overlay = this.#lazy.snapshot(filter, clock.wallMs());
+		return new RetainedCursor(
+			overlay,
+			(after, maxMessages, maxBytes) =>
+				this.#pipeline.ask({
+					type: "retained",
+					filter,
+					after,
+					maxMessages,
+					maxBytes,
+					wallMs: clock.wallMs(),
+				}) as Promise<RetainedPage>,
+		);
+	}
+
+	async readValue(space: string, name: string): Promise<Buffer | null> {
+		const answer = await this.#pipeline.ask({ type: "value", space, name });
+		return answer === null ? null : toBuffer(answer as Uint8Array);
+	}
+
+	putValue(
+		space: string,
+		name: string,
+		value: Buffer | null,
+		ticket: CommitTicket | null,
+	): void {
+		const operation = new Operation(OperationKind.PutValue, 0, ticket);
+		operation.text = space;
+		operation.name = name;
+		operation.value = value;
+		this.#pipeline.put(operation);
+	}
+
+	#putRetained(operation: Operation, lazy: boolean): void {
+		if (lazy) {
+			this.#lazy.put(operation);
+			return;
+		}
+		this.#lazy.forget(operation.text ?? "");
+		this.#pipeline.put(operation);
+	}
+}
+
+function checkKey(key: number): void {
+	if (key < 1 || key > MAX_KEY)
+		throw new RangeError(`${key} is no key for a session (1 to ${MAX_KEY})`);
+}
+
+/** A Buffer that has crossed threads is a plain Uint8Array. */
+function toBuffer(bytes: Uint8Array): Buffer {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function ownWill(will: StoredWill): StoredWill {
+	return {
+		...will,
+		payload: toBuffer(will.payload),
+		properties: toBuffer(will.properties),
+	};
+}

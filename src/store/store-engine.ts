@@ -1,0 +1,301 @@
+import type { Database } from "better-sqlite3";
+import { readOperation } from "./batch-codec.ts";
+import { ByteReader, ByteWriter } from "./byte-writer.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { describeTrouble, mayPass } from "./commit-trouble.ts";
+import { errorCode, limitFile, openDatabase } from "./database.ts";
+import type { RetainedWalk } from "./tables/retained.ts";
+import { Tables } from "./tables.ts";
+import { Touched } from "./touched.ts";
+import type {
+	Answer,
+	CommitRequest,
+	OpenRequest,
+	ReadRequest,
+	WorkerReply,
+	WorkerRequest,
+} from "./worker-messages.ts";
+
+/**
+ * The worker's side of the store: takes requests in order, commits batches, answers
+ * reads. Owns the database. A batch that the disk refuses is kept, with all behind it,
+ * and tried again; errors of any other kind are thrown and end the worker.
+ */
+
+const RETRY_MS = 1000;
+/** How long a walk over retained messages may hold up a batch. */
+const SLICE_MS = 5;
+const KEEP_PAGE_BYTES = 256 * 1024;
+
+type Post = (reply: WorkerReply, transfer?: ArrayBuffer[]) => void;
+type RetainedRequest = ReadRequest & { type: "retained" };
+
+interface OpenState {
+	readonly path: string;
+	readonly database: Database;
+	readonly tables: Tables;
+	readonly checkpoint: Checkpoint;
+	maxBytes: number;
+}
+
+export class StoreEngine {
+	readonly #post: Post;
+	#open: OpenState | null = null;
+	/** Batches that could not be committed yet, in order. */
+	#held: CommitRequest[] = [];
+	/** Reads that have to see what is held. */
+	#waiting: ReadRequest[] = [];
+	readonly #touched = new Touched();
+	#troubleCode = "";
+	#retryTimer: NodeJS.Timeout | null = null;
+	#commits = 0;
+	readonly #page = new ByteWriter();
+
+	constructor(post: Post) {
+		this.#post = post;
+	}
+
+	handle(request: WorkerRequest): void {
+		switch (request.type) {
+			case "open":
+				this.#handleOpen(request);
+				break;
+			case "commit":
+				if (this.#held.length > 0) this.#hold(request);
+				else this.#commit(request);
+				break;
+			case "limit":
+				this.#state.maxBytes = request.maxBytes;
+				limitFile(this.#state.database, request.maxBytes);
+				this.#retry();
+				break;
+			case "close":
+				this.#handleClose(request.id);
+				break;
+			default:
+				if (this.#touched.concerns(request)) this.#waiting.push(request);
+				else this.#tryRead(request);
+		}
+	}
+
+	get #state(): OpenState {
+		if (this.#open === null) throw new Error("the store is not open");
+		return this.#open;
+	}
+
+	#handleOpen(request: OpenRequest): void {
+		const { path, maxBytes } = request;
+		try {
+			const { database, notice } = openDatabase(
+				path,
+				request.nativeBinding,
+				request.wallMs,
+			);
+			limitFile(database, maxBytes);
+			const tables = new Tables(database);
+			const checkpoint = new Checkpoint(database);
+			this.#open = { path, database, tables, checkpoint, maxBytes };
+			const { messages, bytes } = tables.retained.totals;
+			this.#answer(request.id, {
+				notice,
+				retainedMessages: messages,
+				retainedBytes: bytes,
+			});
+		} catch (error) {
+			const { message } = error as Error;
+			this.#post({ type: "refusal", id: request.id, words: message });
+		}
+	}
+
+	/** @returns false when the batch is held */
+	#commit(request: CommitRequest): boolean {
+		const { database, tables } = this.#state;
+		try {
+			database.exec("BEGIN IMMEDIATE");
+			tables.begin();
+			const reader = new ByteReader(request.memory, 0, request.length);
+			while (!reader.isAtEnd) tables.apply(readOperation(reader));
+			tables.finish();
+			database.exec("COMMIT");
+		} catch (error) {
+			tables.retained.rolledBack();
+			if (database.inTransaction) database.exec("ROLLBACK");
+			if (!mayPass(error)) throw error;
+			this.#hold(request);
+			this.#tellTrouble(error);
+			return false;
+		}
+		tables.retained.committed();
+		this.#commits++;
+		this.#answerCommit(request);
+		setImmediate(() => this.#checkpoint(this.#commits));
+		return true;
+	}
+
+	#answerCommit({ batch, memory }: CommitRequest): void {
+		const { messages, bytes } = this.#state.tables.retained.totals;
+		this.#post(
+			{
+				type: "committed",
+				batch,
+				memory,
+				retainedMessages: messages,
+				retainedBytes: bytes,
+			},
+			[memory],
+		);
+	}
+
+	/** @param commits how many there were when it was asked for: more means traffic */
+	#checkpoint(commits: number): void {
+		if (this.#open === null) return;
+		try {
+			this.#open.checkpoint.runIfDue(commits === this.#commits);
+		} catch (error) {
+			// The log holds everything; the next commit meets the same disk and says so.
+			if (!mayPass(error)) throw error;
+		}
+	}
+
+	#hold(request: CommitRequest): void {
+		if (this.#held.includes(request)) return;
+		this.#held.push(request);
+		this.#touched.add(request);
+		if (this.#retryTimer !== null) return;
+		this.#retryTimer = setTimeout(() => this.#retry(), RETRY_MS);
+	}
+
+	#retry(): void {
+		if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+		this.#retryTimer = null;
+		if (this.#held.length === 0) return;
+		const held = this.#held;
+		this.#held = [];
+		this.#touched.clear();
+		for (const [index, request] of held.entries()) {
+			if (this.#commit(request)) continue;
+			for (const later of held.slice(index + 1)) this.#hold(later);
+			return;
+		}
+		this.#troubleCode = "";
+		this.#post({ type: "trouble", words: "" });
+		const waiting = this.#waiting;
+		this.#waiting = [];
+		for (const request of waiting) this.#tryRead(request);
+	}
+
+	#tellTrouble(error: unknown): void {
+		const code = errorCode(error);
+		if (code === this.#troubleCode) return;
+		this.#troubleCode = code;
+		const { path, maxBytes } = this.#state;
+		const words = describeTrouble(error, path, maxBytes);
+		this.#post({ type: "trouble", words });
+	}
+
+	#tryRead(request: ReadRequest): void {
+		try {
+			this.#read(request);
+		} catch (error) {
+			this.#refuseRead(request, error);
+		}
+	}
+
+	/** A disk that cannot be read fails that one read; a damaged file ends the worker. */
+	#refuseRead({ id }: ReadRequest, error: unknown): void {
+		if (!mayPass(error)) throw error;
+		const { path } = this.#state;
+		const words = `cannot read ${path}: ${(error as Error).message}`;
+		this.#post({ type: "refusal", id, words });
+	}
+
+	#read(request: ReadRequest): void {
+		const { tables } = this.#state;
+		switch (request.type) {
+			case "sessions": {
+				const { id, after, limit } = request;
+				this.#answer(id, tables.readSessions(after, limit));
+				break;
+			}
+			case "queue": {
+				this.#page.reset(KEEP_PAGE_BYTES);
+				tables.queue.readPage(this.#page, request);
+				const page = this.#page.toBuffer();
+				this.#answer(request.id, page, page.buffer);
+				break;
+			}
+			case "value":
+				this.#answer(
+					request.id,
+					tables.values.get(request.space, request.name),
+				);
+				break;
+			case "retained":
+				this.#walk(request, beginWalk(request), new ByteWriter());
+				break;
+		}
+	}
+
+	/** One slice; batches that have come meanwhile go before the next. */
+	#walk(
+		request: RetainedRequest,
+		walk: RetainedWalk,
+		writer: ByteWriter,
+	): void {
+		if (this.#open === null) return;
+		const deadline = performance.now() + SLICE_MS;
+		try {
+			this.#open.tables.retained.walk(walk, writer, deadline);
+		} catch (error) {
+			this.#refuseRead(request, error);
+			return;
+		}
+		if (!walk.isDone) {
+			setImmediate(() => this.#walk(request, walk, writer));
+			return;
+		}
+		const page = writer.toBuffer();
+		const { position, isEnd } = walk;
+		this.#answer(request.id, { page, position, isEnd }, page.buffer);
+	}
+
+	#answer(id: number, answer: Answer, memory?: ArrayBufferLike): void {
+		const transfer = memory instanceof ArrayBuffer ? [memory] : [];
+		this.#post({ type: "answer", id, answer }, transfer);
+	}
+
+	#handleClose(id: number): void {
+		const { database, path } = this.#state;
+		this.#retry();
+		if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+		this.#open = null;
+		const lost = this.#held.length;
+		try {
+			database.pragma("wal_checkpoint(TRUNCATE)");
+		} catch (error) {
+			// Without it the next start reads the log: nothing is missing.
+			if (!mayPass(error)) throw error;
+		}
+		database.close();
+		if (lost === 0) {
+			this.#answer(id, null);
+			return;
+		}
+		const words = `${lost} batches could not be written to ${path}: what they held was never acknowledged`;
+		this.#post({ type: "refusal", id, words });
+	}
+}
+
+function beginWalk(request: RetainedRequest): RetainedWalk {
+	return {
+		filter: request.filter,
+		position: request.after,
+		wallMs: request.wallMs,
+		maxMessages: request.maxMessages,
+		maxBytes: request.maxBytes,
+		messages: 0,
+		bytes: 0,
+		isDone: false,
+		isEnd: false,
+	};
+}

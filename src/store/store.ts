@@ -1,0 +1,222 @@
+import type { QoS } from "../protocol/constants.ts";
+import type { ApplicationMessage } from "../protocol/messages.ts";
+import type { CommitTicket } from "./commit-ticket.ts";
+
+/**
+ * Everything the broker keeps across a restart, behind one asynchronous interface.
+ *
+ * Writes are collected and committed in batches by another thread: they return at
+ * once, take effect in the order of the calls, and settle the given ticket when they
+ * are on disk. A read sees every write that was made before it. Nothing here blocks
+ * the event loop.
+ */
+
+/** Where a queued message is in its delivery. */
+export const DeliveryPhase = {
+	/** Not sent on any connection yet. */
+	Queued: 0,
+	/** PUBLISH sent with `packetId`; PUBACK or PUBREC awaited. */
+	Sent: 1,
+	/** PUBREC received, PUBREL sent or to be sent; PUBCOMP awaited. */
+	Released: 2,
+} as const;
+export type DeliveryPhase = (typeof DeliveryPhase)[keyof typeof DeliveryPhase];
+
+export interface StoredWill extends ApplicationMessage {
+	readonly delaySeconds: number;
+}
+
+export interface SessionRecord {
+	/** Never reused while the session's rows exist; chosen by the caller, > 0. */
+	readonly key: number;
+	readonly clientId: string;
+	readonly username: string | null;
+	/** Seconds; 0xffffffff never ends. */
+	readonly expirySeconds: number;
+	/** Wall time in ms at which its connection ended; 0 while a client is connected. */
+	readonly disconnectedAtMs: number;
+	readonly will: StoredWill | null;
+}
+
+export interface SubscriptionRecord {
+	/** As subscribed, `$share/group/` included. */
+	readonly filter: string;
+	readonly qos: QoS;
+	readonly noLocal: boolean;
+	readonly retainAsPublished: boolean;
+	/** 0 for none. */
+	readonly identifier: number;
+}
+
+/** A session as it is found at start. */
+export interface SavedSession extends SessionRecord {
+	readonly subscriptions: readonly SubscriptionRecord[];
+	/** Packet ids of QoS 2 messages received and not yet released. */
+	readonly receivedIds: readonly number[];
+	readonly queuedMessages: number;
+	/** Payload, topic and property bytes of all queued messages. */
+	readonly queuedBytes: number;
+	/** The highest sequence number ever given to this queue; 0 when none. */
+	readonly lastSequence: number;
+}
+
+/** A message in one session's queue. */
+export interface QueueEntry {
+	/** The subscriber's share: min(published QoS, granted QoS), or more with `upgrade_outgoing_qos`. 1 or 2. */
+	readonly qos: QoS;
+	/** The RETAIN flag as this subscriber is to see it. */
+	readonly retain: boolean;
+	/** Identifiers of all matching subscriptions that have one. */
+	readonly identifiers: readonly number[];
+	/** True when it came through a shared subscription. */
+	readonly sharedGroup: string | null;
+	readonly phase: DeliveryPhase;
+	/** 0 while Queued. */
+	readonly packetId: number;
+}
+
+export interface QueuedMessage extends QueueEntry {
+	readonly sequence: number;
+	readonly message: ApplicationMessage;
+	/** Wall time in ms at which it expires; 0 when never. */
+	readonly expiresAtWallMs: number;
+}
+
+export interface QueuePage {
+	readonly messages: readonly QueuedMessage[];
+	/** Nothing follows in the order asked for. */
+	readonly isLast: boolean;
+}
+
+export interface RetainedRecord {
+	readonly message: ApplicationMessage;
+	/** Wall time in ms at which it expires; 0 when never. */
+	readonly expiresAtWallMs: number;
+}
+
+/** A walk over retained messages; at most one page is in memory. */
+export interface RetainedScan {
+	/** The next ones in topic order; an empty page ends the scan. */
+	next(maxMessages: number, maxBytes: number): Promise<RetainedRecord[]>;
+	/** Ends early. Harmless after the end. */
+	close(): void;
+}
+
+export interface StoreCounters {
+	commits: number;
+	operations: number;
+	/** Batches sent to the worker and not answered yet. */
+	batchesInFlight: number;
+	/** Bytes held on the main thread for batches not on disk yet. */
+	pendingBytes: number;
+	retainedMessages: number;
+	retainedBytes: number;
+	/** Non-empty while the database cannot be written; in words. */
+	trouble: string;
+}
+
+export interface Store {
+	readonly counters: StoreCounters;
+
+	/** Opens or creates the database. @throws Error naming the file and what to do */
+	open(): Promise<void>;
+	/** Commits what is pending, checkpoints and closes. */
+	close(): Promise<void>;
+
+	/** Inserts or replaces a session's own row; leaves its subscriptions and queue alone. */
+	putSession(record: SessionRecord, ticket: CommitTicket | null): void;
+	/** Removes a session and all that belongs to it. */
+	deleteSession(key: number, ticket: CommitTicket | null): void;
+	putSubscription(
+		key: number,
+		record: SubscriptionRecord,
+		ticket: CommitTicket | null,
+	): void;
+	deleteSubscription(
+		key: number,
+		filter: string,
+		ticket: CommitTicket | null,
+	): void;
+	putReceivedId(
+		key: number,
+		packetId: number,
+		ticket: CommitTicket | null,
+	): void;
+	deleteReceivedId(
+		key: number,
+		packetId: number,
+		ticket: CommitTicket | null,
+	): void;
+
+	/**
+	 * Adds a message to a session's queue. The same `message` object given for several
+	 * queues in a row is stored once. Its bytes must stay unchanged until the commit.
+	 * @param sequence greater than any given before for this queue
+	 * @param expiresAtWallMs 0 when never
+	 */
+	enqueue(
+		key: number,
+		sequence: number,
+		message: ApplicationMessage,
+		entry: QueueEntry,
+		expiresAtWallMs: number,
+		ticket: CommitTicket | null,
+	): void;
+	/** Records that a queued message was (or is about to be) sent with this packet id. */
+	markSent(
+		key: number,
+		sequence: number,
+		packetId: number,
+		ticket: CommitTicket | null,
+	): void;
+	/** Records that PUBREC was received. */
+	markReleased(
+		key: number,
+		sequence: number,
+		ticket: CommitTicket | null,
+	): void;
+	/** Removes a message that was acknowledged, dropped or has expired. */
+	dequeue(key: number, sequence: number, ticket: CommitTicket | null): void;
+
+	/**
+	 * Stores or replaces a topic's retained message.
+	 * @param lazy may wait for `store.lazy_interval` and be overtaken by a newer one (QoS 0)
+	 */
+	putRetained(
+		message: ApplicationMessage,
+		expiresAtWallMs: number,
+		lazy: boolean,
+		ticket: CommitTicket | null,
+	): void;
+	deleteRetained(
+		topic: string,
+		lazy: boolean,
+		ticket: CommitTicket | null,
+	): void;
+
+	/** All sessions, page by page in key order; `after` 0 to begin. An empty page ends. */
+	readSessions(after: number, limit: number): Promise<SavedSession[]>;
+	/**
+	 * A page of one queue, in sequence order.
+	 * @param after only sequences above this; -1 for all
+	 * @param newestFirst in falling order, and `after` is ignored
+	 */
+	readQueue(
+		key: number,
+		after: number,
+		maxMessages: number,
+		maxBytes: number,
+		newestFirst: boolean,
+	): Promise<QueuePage>;
+	/** Retained messages whose topics match the filter (a plain filter, not `$share`). */
+	scanRetained(filter: string): RetainedScan;
+
+	/** Small durable values of extensions. */
+	readValue(space: string, name: string): Promise<Buffer | null>;
+	putValue(
+		space: string,
+		name: string,
+		value: Buffer | null,
+		ticket: CommitTicket | null,
+	): void;
+}

@@ -1,0 +1,124 @@
+import type { Database } from "better-sqlite3";
+import { type Operation, OperationKind } from "./operation.ts";
+import type { SavedSession } from "./store.ts";
+import { ExtensionValueTable } from "./tables/extension-value.ts";
+import { MessageTable } from "./tables/message.ts";
+import { MetaTable } from "./tables/meta.ts";
+import { QueueTable } from "./tables/queue.ts";
+import { QueueTotalTable } from "./tables/queue-total.ts";
+import { ReceivedQos2Table } from "./tables/received-qos2.ts";
+import { RetainedTable } from "./tables/retained.ts";
+import { SessionTable } from "./tables/session.ts";
+import { SubscriptionTable } from "./tables/subscription.ts";
+
+/**
+ * All tables of an open database, and what each operation does to them. Worker thread
+ * only; the caller holds the transaction.
+ */
+export class Tables {
+	readonly queue: QueueTable;
+	readonly retained: RetainedTable;
+	readonly values: ExtensionValueTable;
+	readonly #sessions: SessionTable;
+	readonly #subscriptions: SubscriptionTable;
+	readonly #receivedIds: ReceivedQos2Table;
+	readonly #totals: QueueTotalTable;
+
+	constructor(database: Database) {
+		this.#sessions = new SessionTable(database);
+		this.#subscriptions = new SubscriptionTable(database);
+		this.#receivedIds = new ReceivedQos2Table(database);
+		this.#totals = new QueueTotalTable(database);
+		const messages = new MessageTable(database);
+		this.queue = new QueueTable(database, messages, this.#totals);
+		this.retained = new RetainedTable(database, new MetaTable(database));
+		this.values = new ExtensionValueTable(database);
+	}
+
+	/** Before the first operation of a batch. */
+	begin(): void {
+		this.queue.begin();
+		this.retained.begin();
+	}
+
+	/** After the last one: what is summed up over a batch. */
+	finish(): void {
+		this.queue.finish();
+		this.retained.finish();
+	}
+
+	apply(operation: Operation): void {
+		const { kind, key, sequence, number } = operation;
+		switch (kind) {
+			case OperationKind.PutSession:
+				if (operation.session !== null) this.#sessions.put(operation.session);
+				break;
+			case OperationKind.DeleteSession:
+				this.#deleteSession(key);
+				break;
+			case OperationKind.PutSubscription:
+				this.#subscriptions.put(
+					key,
+					operation.text ?? "",
+					operation.flags,
+					number,
+				);
+				break;
+			case OperationKind.DeleteSubscription:
+				this.#subscriptions.delete(key, operation.text ?? "");
+				break;
+			case OperationKind.PutReceivedId:
+				this.#receivedIds.put(key, number);
+				break;
+			case OperationKind.DeleteReceivedId:
+				this.#receivedIds.delete(key, number);
+				break;
+			case OperationKind.Enqueue:
+				this.queue.enqueue(operation);
+				break;
+			case OperationKind.MarkSent:
+				this.queue.markSent(key, sequence, number);
+				break;
+			case OperationKind.MarkReleased:
+				this.queue.markReleased(key, sequence);
+				break;
+			case OperationKind.Dequeue:
+				this.queue.remove(key, sequence);
+				break;
+			default:
+				this.#applyToTopicOrValue(operation);
+		}
+	}
+
+	readSessions(after: number, limit: number): SavedSession[] {
+		return this.#sessions.page(after, limit).map((session) => ({
+			...session,
+			...this.#totals.get(session.key),
+			subscriptions: this.#subscriptions.ofSession(session.key),
+			receivedIds: this.#receivedIds.ofSession(session.key),
+		}));
+	}
+
+	#applyToTopicOrValue(operation: Operation): void {
+		const text = operation.text ?? "";
+		switch (operation.kind) {
+			case OperationKind.PutRetained:
+				if (operation.message !== null)
+					this.retained.put(operation.message, operation.expiresAtWallMs);
+				break;
+			case OperationKind.DeleteRetained:
+				this.retained.delete(text);
+				break;
+			case OperationKind.PutValue:
+				this.values.put(text, operation.name, operation.value);
+				break;
+		}
+	}
+
+	#deleteSession(key: number): void {
+		this.#sessions.delete(key);
+		this.#subscriptions.deleteSession(key);
+		this.#receivedIds.deleteSession(key);
+		this.queue.clear(key);
+	}
+}

@@ -1,0 +1,258 @@
+import type { Database, Statement } from "better-sqlite3";
+import type { ByteWriter } from "../byte-writer.ts";
+import { messageBytes, packFlags } from "../message-codec.ts";
+import { BodyPlace, type Operation } from "../operation.ts";
+import { writeQueued, writeQueuePageEnd } from "../page-codec.ts";
+import { DeliveryPhase } from "../store.ts";
+import {
+	type BodyRow,
+	type MessageTable,
+	propertiesColumn,
+	toMessage,
+} from "./message.ts";
+import type { QueueTotalTable } from "./queue-total.ts";
+
+/**
+ * The table `queue`: one row for each message in each queue. Worker thread only.
+ *
+ *     id = queue << 37 | sequence          one integer key: rows of a queue are
+ *     +-----------+------------------+     neighbours, a page of a queue is one range,
+ *     | 26 bits   | 37 bits          |     and inner pages of the tree hold keys only
+ *     +-----------+------------------+
+ *
+ * Removals are collected over a batch and done at its end, by ranges where sequences
+ * follow each other: acknowledgements come in order, and one range costs a fraction of
+ * its rows one by one (test/bench/store.ts).
+ */
+
+const ID = "(? << 37 | ?)";
+/** What the key has room for; the client refuses more. */
+export const LAST_QUEUE = 2 ** 26 - 1;
+export const LAST_SEQUENCE = 2 ** 37 - 1;
+/** Runs of at least this many consecutive sequences are removed as a range. */
+const SHORTEST_RANGE = 3;
+
+/** As in {@link Store.readQueue}. */
+export interface QueuePageRequest {
+	readonly key: number;
+	readonly after: number;
+	readonly maxMessages: number;
+	readonly maxBytes: number;
+	readonly newestFirst: boolean;
+}
+
+interface Row extends BodyRow {
+	sequence: number;
+	flags: number;
+	phase: number;
+	packetId: number;
+	bytes: number;
+	expiresAt: number;
+	message: number | null;
+	origin: Buffer | null;
+}
+type Removed = [bytes: number, message: number | null];
+type RangeTotal = [messages: number, bytes: number | null, shared: number];
+
+export class QueueTable {
+	readonly #messages: MessageTable;
+	readonly #totals: QueueTotalTable;
+	readonly #insert: Statement;
+	readonly #markSent: Statement;
+	readonly #markReleased: Statement;
+	readonly #remove: Statement<number[], Removed>;
+	readonly #rangeTotal: Statement<number[], RangeTotal>;
+	readonly #rangeShared: Statement<number[], number>;
+	readonly #removeRange: Statement<number[]>;
+	readonly #pageUp: Statement<number[], Row>;
+	readonly #pageDown: Statement<number[], Row>;
+	/** Sequences to remove at the end of this batch, by queue. */
+	readonly #removals = new Map<number, number[]>();
+	/** Shared bodies that lost a queue row in this batch. */
+	readonly #released = new Set<number>();
+	/** The shared body that following rows of this batch refer to. */
+	#shared = 0;
+	#sharedBytes = 0;
+
+	constructor(
+		database: Database,
+		messages: MessageTable,
+		totals: QueueTotalTable,
+	) {
+		this.#messages = messages;
+		this.#totals = totals;
+		this.#insert = database.prepare(
+			`INSERT INTO queue (id, flags, phase, packet_id, bytes, expires_at, message, origin,
+				body_flags, expiry_seconds, topic, properties, payload)
+			VALUES (${ID}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		);
+		this.#markSent = database.prepare(
+			`UPDATE queue SET phase = ${DeliveryPhase.Sent}, packet_id = ? WHERE id = ${ID}`,
+		);
+		this.#markReleased = database.prepare(
+			`UPDATE queue SET phase = ${DeliveryPhase.Released} WHERE id = ${ID}`,
+		);
+		this.#remove = database
+			.prepare<number[], Removed>(
+				`DELETE FROM queue WHERE id = ${ID} RETURNING bytes, message`,
+			)
+			.raw() as Statement<number[], Removed>;
+		const range = `id BETWEEN ${ID} AND ${ID}`;
+		this.#rangeTotal = database
+			.prepare<number[], RangeTotal>(
+				`SELECT count(*), sum(bytes), count(message) FROM queue WHERE ${range}`,
+			)
+			.raw() as Statement<number[], RangeTotal>;
+		this.#rangeShared = database
+			.prepare<number[], number>(
+				`SELECT DISTINCT message FROM queue WHERE ${range} AND message IS NOT NULL`,
+			)
+			.pluck() as Statement<number[], number>;
+		this.#removeRange = database.prepare(`DELETE FROM queue WHERE ${range}`);
+		const columns = `id & ${LAST_SEQUENCE} AS sequence, flags, phase,
+			packet_id AS packetId, bytes, expires_at AS expiresAt, message, origin,
+			body_flags AS bodyFlags, expiry_seconds AS expirySeconds,
+			topic, properties, payload`;
+		this.#pageUp = database.prepare(
+			`SELECT ${columns} FROM queue WHERE ${range} ORDER BY id LIMIT ?`,
+		);
+		this.#pageDown = database.prepare(
+			`SELECT ${columns} FROM queue WHERE ${range} ORDER BY id DESC LIMIT ?`,
+		);
+	}
+
+	begin(): void {
+		this.#removals.clear();
+		this.#released.clear();
+		this.#totals.begin();
+	}
+
+	enqueue(operation: Operation): void {
+		const message = operation.message;
+		let bytes = this.#sharedBytes;
+		if (message !== null) {
+			bytes = messageBytes(message);
+			if (operation.place === BodyPlace.FirstOfShared) {
+				this.#shared = this.#messages.insert(message);
+				this.#sharedBytes = bytes;
+			}
+		}
+		const inline = operation.place === BodyPlace.Inline ? message : null;
+		this.#insert.run(
+			operation.key,
+			operation.sequence,
+			operation.flags,
+			operation.phase,
+			operation.number,
+			bytes,
+			Math.round(operation.expiresAtWallMs),
+			inline === null ? this.#shared : null,
+			operation.value,
+			inline === null ? 0 : packFlags(inline.qos, inline.retain),
+			inline === null ? 0 : inline.expirySeconds,
+			inline === null ? null : inline.topic,
+			inline === null ? null : propertiesColumn(inline),
+			inline === null ? null : inline.payload,
+		);
+		this.#totals.change(operation.key, 1, bytes, operation.sequence);
+	}
+
+	markSent(queue: number, sequence: number, packetId: number): void {
+		this.#markSent.run(packetId, queue, sequence);
+	}
+
+	markReleased(queue: number, sequence: number): void {
+		this.#markReleased.run(queue, sequence);
+	}
+
+	remove(queue: number, sequence: number): void {
+		const sequences = this.#removals.get(queue);
+		if (sequences === undefined) this.#removals.set(queue, [sequence]);
+		else sequences.push(sequence);
+	}
+
+	/** Removes a whole queue and its totals. */
+	clear(queue: number): void {
+		this.#removals.delete(queue);
+		for (const id of this.#rangeShared.iterate(queue, 0, queue, LAST_SEQUENCE))
+			this.#released.add(id);
+		this.#removeRange.run(queue, 0, queue, LAST_SEQUENCE);
+		this.#totals.delete(queue);
+	}
+
+	finish(): void {
+		for (const [queue, sequences] of this.#removals)
+			this.#removeAll(queue, sequences);
+		this.#messages.deleteUnused(this.#released);
+		this.#totals.finish();
+	}
+
+	/** Writes a page (page-codec.ts). The first message comes whatever its size. */
+	readPage(writer: ByteWriter, request: QueuePageRequest): void {
+		const { key: queue, after, maxMessages, maxBytes } = request;
+		// One row more than asked for tells whether anything follows.
+		const limit = Math.min(maxMessages, LAST_SEQUENCE) + 1;
+		const rows = request.newestFirst
+			? this.#pageDown.iterate(queue, 0, queue, LAST_SEQUENCE, limit)
+			: this.#pageUp.iterate(queue, after + 1, queue, LAST_SEQUENCE, limit);
+		const page: Row[] = [];
+		let bytes = 0;
+		let isLast = true;
+		for (const row of rows) {
+			bytes += row.bytes;
+			if (
+				page.length === maxMessages ||
+				(page.length > 0 && bytes > maxBytes)
+			) {
+				isLast = false;
+				break;
+			}
+			page.push(row);
+		}
+		// Shared bodies are fetched now: the connection is busy while rows are iterated.
+		for (const row of page) {
+			const message =
+				row.message === null ? toMessage(row) : this.#messages.get(row.message);
+			if (message !== null) writeQueued(writer, row, message);
+		}
+		writeQueuePageEnd(writer, isLast);
+	}
+
+	#removeAll(queue: number, sequences: number[]): void {
+		sequences.sort(ascending);
+		let from = 0;
+		for (let at = 1; at <= sequences.length; at++) {
+			const last = sequences[at - 1] ?? 0;
+			if (sequences[at] === last + 1) continue;
+			if (at - from >= SHORTEST_RANGE)
+				this.#removeConsecutive(queue, sequences[from] ?? 0, last);
+			else
+				for (const sequence of sequences.slice(from, at))
+					this.#removeOne(queue, sequence);
+			from = at;
+		}
+	}
+
+	#removeOne(queue: number, sequence: number): void {
+		const removed = this.#remove.get(queue, sequence);
+		if (removed === undefined) return;
+		const [bytes, message] = removed;
+		if (message !== null) this.#released.add(message);
+		this.#totals.change(queue, -1, -bytes, 0);
+	}
+
+	#removeConsecutive(queue: number, from: number, to: number): void {
+		const total = this.#rangeTotal.get(queue, from, queue, to);
+		if (total === undefined || total[0] === 0) return;
+		const [messages, bytes, shared] = total;
+		if (shared > 0)
+			for (const id of this.#rangeShared.iterate(queue, from, queue, to))
+				this.#released.add(id);
+		this.#removeRange.run(queue, from, queue, to);
+		this.#totals.change(queue, -messages, -(bytes ?? 0), 0);
+	}
+}
+
+function ascending(a: number, b: number): number {
+	return a - b;
+}

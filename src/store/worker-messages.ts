@@ -1,0 +1,126 @@
+import type { SavedSession } from "./store.ts";
+
+/** What the main thread and the worker say to each other. Types only. */
+
+export interface OpenRequest {
+	readonly type: "open";
+	readonly id: number;
+	readonly path: string;
+	readonly nativeBinding: string | null;
+	/** 0 for no limit. */
+	readonly maxBytes: number;
+	readonly wallMs: number;
+}
+
+export interface CommitRequest {
+	readonly type: "commit";
+	/** Counts up from 1; batches are committed in this order. */
+	readonly batch: number;
+	readonly memory: ArrayBuffer;
+	readonly length: number;
+}
+
+export interface LimitRequest {
+	readonly type: "limit";
+	readonly maxBytes: number;
+}
+
+export interface CloseRequest {
+	readonly type: "close";
+	readonly id: number;
+}
+
+export type ReadRequest =
+	| {
+			readonly type: "sessions";
+			readonly id: number;
+			readonly after: number;
+			readonly limit: number;
+	  }
+	| {
+			readonly type: "queue";
+			readonly id: number;
+			readonly key: number;
+			readonly after: number;
+			readonly maxMessages: number;
+			readonly maxBytes: number;
+			readonly newestFirst: boolean;
+	  }
+	| {
+			readonly type: "retained";
+			readonly id: number;
+			readonly filter: string;
+			/** The position where the page before ended; null for the first. */
+			readonly after: string | null;
+			readonly maxMessages: number;
+			readonly maxBytes: number;
+			readonly wallMs: number;
+	  }
+	| {
+			readonly type: "value";
+			readonly id: number;
+			readonly space: string;
+			readonly name: string;
+	  };
+
+export type WorkerRequest =
+	| OpenRequest
+	| CommitRequest
+	| LimitRequest
+	| CloseRequest
+	| ReadRequest;
+
+/** One page of a walk over retained messages. */
+export interface RetainedPage {
+	readonly page: Uint8Array;
+	readonly position: string | null;
+	readonly isEnd: boolean;
+}
+
+export interface Opened {
+	/** What a person should know about how the file was opened; empty when nothing. */
+	readonly notice: string;
+	readonly retainedMessages: number;
+	readonly retainedBytes: number;
+}
+
+export type Answer =
+	| Opened
+	| readonly SavedSession[]
+	| RetainedPage
+	| Uint8Array
+	| null;
+
+export type WorkerReply =
+	| {
+			readonly type: "answer";
+			readonly id: number;
+			readonly answer: Answer;
+	  }
+	| {
+			readonly type: "refusal";
+			readonly id: number;
+			readonly words: string;
+	  }
+	| {
+			readonly type: "committed";
+			readonly batch: number;
+			/** Given back for the next batch. */
+			readonly memory: ArrayBuffer;
+			readonly retainedMessages: number;
+			readonly retainedBytes: number;
+	  }
+	| {
+			readonly type: "trouble";
+			/** Empty when well again. */
+			readonly words: string;
+	  };
+
+/** What {@link WorkerLink} needs of a worker thread. */
+export interface WorkerLike {
+	postMessage(request: WorkerRequest, transfer?: ArrayBuffer[]): void;
+	on(event: "message", listener: (reply: WorkerReply) => void): unknown;
+	on(event: "error", listener: (error: Error) => void): unknown;
+	on(event: "exit", listener: (exitCode: number) => void): unknown;
+	terminate(): Promise<unknown>;
+}

@@ -1,0 +1,71 @@
+import { writeOperation } from "./batch-codec.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { BodyPlace, type Operation, OperationKind } from "./operation.ts";
+
+/**
+ * The writes that share one transaction. Collects objects; nothing is encoded, and
+ * nothing decided about shared bodies, before the batch leaves. Main thread only.
+ */
+
+/** What an operation costs in memory beyond the bytes it carries. */
+const OPERATION_BYTES = 200;
+
+export class WriteBatch {
+	readonly operations: Operation[] = [];
+	/** Bytes held by the operations, as far as they are counted. */
+	bytes = 0;
+	#lastEnqueued: Operation | null = null;
+
+	get isEmpty(): boolean {
+		return this.operations.length === 0;
+	}
+
+	/** @returns the bytes it adds to the batch */
+	add(operation: Operation): number {
+		const isRepeated =
+			operation.kind === OperationKind.Enqueue &&
+			operation.message === this.#lastEnqueued?.message;
+		const bytes = operationBytes(operation, !isRepeated);
+		if (operation.kind === OperationKind.Enqueue)
+			this.#lastEnqueued = operation;
+		this.operations.push(operation);
+		this.bytes += bytes;
+		return bytes;
+	}
+
+	/** @param memory of an earlier batch, to write into; null for new memory */
+	encode(memory: ArrayBuffer | null): ByteWriter {
+		this.#placeBodies();
+		const writer = new ByteWriter(memory);
+		for (const operation of this.operations) writeOperation(writer, operation);
+		return writer;
+	}
+
+	/** Settles the tickets in the order in which the operations were put. */
+	settle(): void {
+		for (const { ticket } of this.operations) ticket?.settle();
+	}
+
+	/** A message given to several queues in a row gets one body for all of them. */
+	#placeBodies(): void {
+		let last: Operation | null = null;
+		for (const operation of this.operations) {
+			if (operation.kind !== OperationKind.Enqueue) continue;
+			if (last !== null && last.message === operation.message) {
+				if (last.place === BodyPlace.Inline)
+					last.place = BodyPlace.FirstOfShared;
+				operation.place = BodyPlace.NextOfShared;
+			}
+			last = operation;
+		}
+	}
+}
+
+function operationBytes(operation: Operation, withMessage: boolean): number {
+	const { message, text, value } = operation;
+	let bytes = OPERATION_BYTES + (text?.length ?? 0) + (value?.length ?? 0);
+	if (message !== null && withMessage)
+		bytes +=
+			message.topic.length + message.properties.length + message.payload.length;
+	return bytes;
+}

@@ -1,0 +1,131 @@
+/**
+ * Opens one server per address of a listener, all on one port where the system
+ * chooses it. Either at least one address listens, or nothing is left open.
+ */
+
+import { type AddressInfo, isIPv6, type Server } from "node:net";
+import { explainListenError, formatAddress } from "./listen-error.ts";
+import type { ListenerOptions } from "./listener.ts";
+
+export interface BoundServers {
+	readonly servers: readonly Server[];
+	/** `127.0.0.1:1883`, `[::1]:1883` */
+	readonly addresses: readonly string[];
+	/** The port of the first address. */
+	readonly port: number;
+}
+
+export const NOTHING_BOUND: BoundServers = {
+	servers: [],
+	addresses: [],
+	port: 0,
+};
+
+/** A port that the system chose on one address may be taken on the next. */
+const PORT_CHOICES = 5;
+
+/** @throws Error in words, see {@link explainListenError} */
+export async function bindServers(
+	options: ListenerOptions,
+	createServer: () => Server,
+	log: (words: string) => void,
+): Promise<BoundServers> {
+	const chooses = options.addresses[0]?.port === 0;
+	for (let choice = 1; ; choice++) {
+		const attempt = new BindAttempt(options, createServer, log);
+		const failure = await attempt.run();
+		if (failure === null) return attempt;
+		await closeServers(attempt.servers);
+		const { error, host, port } = failure;
+		if (chooses && error.code === "EADDRINUSE" && choice < PORT_CHOICES)
+			continue;
+		throw await explainListenError(error, options, host, port);
+	}
+}
+
+/** Stops accepting; resolves when the addresses are free. Open connections stay. */
+export async function closeServers(servers: readonly Server[]): Promise<void> {
+	for (const server of servers) server.close();
+	// The handles are closed at once; their close callbacks run in the next turn.
+	await new Promise((resolve) => setImmediate(resolve));
+}
+
+interface Failure {
+	readonly error: NodeJS.ErrnoException;
+	readonly host: string;
+	readonly port: number;
+}
+
+class BindAttempt implements BoundServers {
+	readonly servers: Server[] = [];
+	readonly addresses: string[] = [];
+	port = 0;
+	readonly #options: ListenerOptions;
+	readonly #createServer: () => Server;
+	readonly #log: (words: string) => void;
+
+	constructor(
+		options: ListenerOptions,
+		createServer: () => Server,
+		log: (words: string) => void,
+	) {
+		this.#options = options;
+		this.#createServer = createServer;
+		this.#log = log;
+	}
+
+	/** @returns what went wrong, or null when at least one address listens */
+	async run(): Promise<Failure | null> {
+		const skipped: Failure[] = [];
+		for (const address of this.#options.addresses) {
+			const port = address.port === 0 ? this.port : address.port;
+			const server = this.#createServer();
+			const error = await listen(
+				server,
+				address.host,
+				port,
+				this.#options.backlog,
+			);
+			if (error === null) {
+				this.servers.push(server);
+				const bound = (server.address() as AddressInfo).port;
+				if (this.servers.length === 1) this.port = bound;
+				this.addresses.push(formatAddress(address.host, bound));
+			} else if (isIPv6(address.host) && isMissing(error)) {
+				skipped.push({ error, host: address.host, port });
+			} else {
+				return { error, host: address.host, port };
+			}
+		}
+		if (this.servers.length === 0 && skipped[0] !== undefined)
+			return skipped[0];
+		for (const { host, port } of skipped) {
+			this.#log(
+				`${this.#options.name} does not listen on ${formatAddress(host, port)}: this machine has no such IPv6 address`,
+			);
+		}
+		return null;
+	}
+}
+
+function isMissing(error: NodeJS.ErrnoException): boolean {
+	return error.code === "EADDRNOTAVAIL" || error.code === "EAFNOSUPPORT";
+}
+
+function listen(
+	server: Server,
+	host: string,
+	port: number,
+	backlog: number,
+): Promise<NodeJS.ErrnoException | null> {
+	return new Promise((resolve) => {
+		const fail = (error: NodeJS.ErrnoException) => resolve(error);
+		server.once("error", fail);
+		// Otherwise [::] would take the IPv4 port as well, which is an address of its own here.
+		const ipv6Only = isIPv6(host);
+		server.listen({ host, port, backlog, ipv6Only, exclusive: true }, () => {
+			server.removeListener("error", fail);
+			resolve(null);
+		});
+	});
+}

@@ -1,0 +1,336 @@
+/**
+ * Bytes on their way to one peer: packets are copied behind each other and leave in
+ * one write per turn. Owned by its connection; main thread only.
+ *
+ *   append -> +-----------------+        +-----------------+      +--------------+
+ *             | chunk (pooled)  | full   | sealed batch    | flush| in flight    |
+ *             | ####......      | -----> | [chunk][ref][ch]| ---> | until drain  |
+ *             +-----------------+        +-----------------+      +--------------+
+ *                  ^   ^                                            |  chunks
+ *                  |   start of what no segment covers yet          v
+ *                  +-------------------- pool 1K 4K 16K 64K <-------+
+ *
+ * The usual turn has one chunk and no batch: taken from the pool, filled, written,
+ * given back. Ranges of 16 KiB or more are not copied but become segments of their
+ * own between two parts of a chunk. When the system refuses bytes, the write is in
+ * flight until `onDrain`, and what is appended meanwhile waits in new chunks.
+ *
+ * The budget is charged for memory held: whole chunks, and each referenced buffer
+ * once per budget (shared-references.ts).
+ */
+
+import type { ByteBudget } from "../platform/byte-budget.ts";
+import type { ByteStream } from "./byte-stream.ts";
+import { type ChunkPool, chunkClassFor, LARGEST_CLASS } from "./chunk-pool.ts";
+import type { FlushLoop } from "./flush-loop.ts";
+import type { SharedReferences } from "./shared-references.ts";
+
+/** Ranges from this size on are kept by reference. */
+export const REFERENCE_BYTES = 16 * 1024;
+
+/** More than this is written before the turn ends, so that a burst does not pile up. */
+const EARLY_FLUSH_BYTES = 64 * 1024;
+
+/** Stands for "no chunk": it has no room, so the common path needs no test for null. */
+const NO_CHUNK = Buffer.alloc(0);
+
+/** The list for a write of one buffer; streams do not keep the list. */
+const single: Buffer[] = [NO_CHUNK];
+
+/** What a write consists of when one chunk is not enough. */
+class Batch {
+	/** What to write, in order; emptied when it was written. */
+	segments: Buffer[] = [];
+	readonly chunks: Buffer[] = [];
+	readonly references: Buffer[] = [];
+}
+
+export class Outbox {
+	/** Above this many pending bytes {@link isCongested} holds. */
+	highWaterBytes: number;
+	/** Belongs to the flush loop: it will flush this outbox at the end of the turn. */
+	isListed = false;
+
+	readonly #stream: ByteStream;
+	readonly #loop: FlushLoop;
+	readonly #pool: ChunkPool;
+	readonly #budget: ByteBudget;
+	readonly #references: SharedReferences;
+	#chunk: Buffer = NO_CHUNK;
+	/** Where in the chunk the part begins that no segment covers. */
+	#start = 0;
+	#end = 0;
+	/** The size class to begin with: what the last flush would have needed. */
+	#sizeClass = 0;
+	#sealed: Batch | null = null;
+	#inFlight: Batch | null = null;
+	#queuedBytes = 0;
+	#isBlocked = false;
+	#isClosed = false;
+
+	/**
+	 * @param budget charged for the memory held
+	 * @param highWaterBytes pending bytes above which the outbox is congested
+	 */
+	constructor(
+		stream: ByteStream,
+		loop: FlushLoop,
+		budget: ByteBudget,
+		highWaterBytes: number,
+	) {
+		this.highWaterBytes = highWaterBytes;
+		this.#stream = stream;
+		this.#loop = loop;
+		this.#pool = loop.pool;
+		this.#budget = budget;
+		this.#references = loop.referencesOf(budget);
+	}
+
+	/** Bytes appended that the system has not taken. */
+	get pendingBytes(): number {
+		if (!this.#isBlocked) return this.#queuedBytes;
+		return this.#queuedBytes + this.#stream.pendingBytes;
+	}
+
+	/** The peer is slow: the caller decides what still goes in. */
+	get isCongested(): boolean {
+		if (this.#queuedBytes > this.highWaterBytes) return true;
+		return this.#isBlocked && this.pendingBytes > this.highWaterBytes;
+	}
+
+	/** The system refused bytes of the last write and has not taken them since. */
+	get isBlocked(): boolean {
+		return this.#isBlocked;
+	}
+
+	/**
+	 * Adds `bytes` from `start` to `end`. Less than 16 KiB are copied; a larger range
+	 * is kept by reference and must not change until it was sent. May write at once
+	 * when much has gathered.
+	 */
+	append(bytes: Buffer, start = 0, end = bytes.length): void {
+		if (this.#isClosed || end <= start) return;
+		this.#copyOrReference(bytes, start, end);
+		this.#appended();
+	}
+
+	/**
+	 * Adds a PUBLISH with its own first byte and packet id. Large ones are copied up to
+	 * the packet id, and the rest is kept by reference as in {@link append}.
+	 * @param packetIdOffset absolute index into `bytes`; -1 when the packet has none
+	 */
+	appendPublish(
+		bytes: Buffer,
+		start: number,
+		end: number,
+		firstByte: number,
+		packetIdOffset: number,
+		packetId: number,
+	): void {
+		if (this.#isClosed) return;
+		if (end - start >= REFERENCE_BYTES) {
+			this.#appendLarge(bytes, start, end, firstByte, packetIdOffset, packetId);
+			return;
+		}
+		const at = this.#reserve(end - start);
+		const chunk = this.#chunk;
+		bytes.copy(chunk, at, start, end);
+		chunk[at] = firstByte;
+		if (packetIdOffset >= 0) {
+			const idAt = at + packetIdOffset - start;
+			chunk[idAt] = packetId >> 8;
+			chunk[idAt + 1] = packetId & 0xff;
+		}
+		this.#appended();
+	}
+
+	/** Adds a four-byte PUBACK, PUBREC, PUBREL or PUBCOMP. */
+	appendAck(firstByte: number, packetId: number): void {
+		if (this.#isClosed) return;
+		const at = this.#reserve(4);
+		const chunk = this.#chunk;
+		chunk[at] = firstByte;
+		chunk[at + 1] = 2;
+		chunk[at + 2] = packetId >> 8;
+		chunk[at + 3] = packetId & 0xff;
+		this.#appended();
+	}
+
+	/** To be called from the stream's `onDrain`: everything in flight was taken. */
+	onDrain(): void {
+		if (this.#isClosed || !this.#isBlocked) return;
+		this.#isBlocked = false;
+		if (this.#inFlight !== null) this.#recycle(this.#inFlight);
+		this.#inFlight = null;
+		if (this.#queuedBytes > 0) this.#loop.markDirty(this);
+	}
+
+	/** Writes what was appended. While blocked nothing happens until the drain. */
+	flush(): void {
+		if (this.#isBlocked || this.#queuedBytes === 0) return;
+		this.#sizeClass = chunkClassFor(this.#queuedBytes);
+		this.#queuedBytes = 0;
+		// A write may call back into this outbox (an in-process peer answers at once): it
+		// finds an empty outbox that is blocked.
+		this.#isBlocked = true;
+		if (this.#sealed === null) this.#flushChunk();
+		else this.#flushBatch(this.#sealed);
+	}
+
+	/** Throws away what is queued and gives back all memory; what is in flight is the stream's. */
+	close(): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		if (this.#chunk !== NO_CHUNK) this.#giveBack(this.#chunk);
+		this.#chunk = NO_CHUNK;
+		this.#start = 0;
+		this.#end = 0;
+		this.#queuedBytes = 0;
+		if (this.#sealed !== null) this.#recycle(this.#sealed);
+		this.#sealed = null;
+		const inFlight = this.#inFlight;
+		this.#inFlight = null;
+		this.#isBlocked = false;
+		if (inFlight === null) return;
+		// The socket may still read these chunks: they go to the garbage collector, not to the pool.
+		for (const chunk of inFlight.chunks) this.#budget.release(chunk.length);
+		for (const bytes of inFlight.references) this.#references.letGo(bytes);
+	}
+
+	/** Room for `length` bytes in the chunk. @returns where they begin */
+	#reserve(length: number): number {
+		if (this.#chunk.length - this.#end < length) this.#nextChunk(length);
+		const at = this.#end;
+		this.#end = at + length;
+		this.#queuedBytes += length;
+		return at;
+	}
+
+	#appended(): void {
+		if (this.#isBlocked) return;
+		if (this.#queuedBytes >= EARLY_FLUSH_BYTES) this.flush();
+		else if (!this.isListed) this.#loop.markDirty(this);
+	}
+
+	#nextChunk(length: number): void {
+		let sizeClass = Math.max(chunkClassFor(length), this.#sizeClass);
+		const full = this.#chunk;
+		if (full !== NO_CHUNK) {
+			this.#seal().chunks.push(full);
+			const next = chunkClassFor(full.length) + 1;
+			sizeClass = Math.min(Math.max(sizeClass, next), LARGEST_CLASS);
+		}
+		this.#chunk = this.#pool.take(sizeClass);
+		this.#start = 0;
+		this.#end = 0;
+		this.#budget.charge(this.#chunk.length);
+	}
+
+	/** Closes the open part of the chunk as a segment; the chunk may be filled further. */
+	#seal(): Batch {
+		this.#sealed ??= new Batch();
+		if (this.#end > this.#start) {
+			this.#sealed.segments.push(this.#chunk.subarray(this.#start, this.#end));
+			this.#start = this.#end;
+		}
+		return this.#sealed;
+	}
+
+	#reference(bytes: Buffer, start: number, end: number): void {
+		const batch = this.#seal();
+		batch.segments.push(bytes.subarray(start, end));
+		batch.references.push(bytes);
+		this.#references.hold(bytes);
+		this.#queuedBytes += end - start;
+	}
+
+	#appendLarge(
+		bytes: Buffer,
+		start: number,
+		end: number,
+		firstByte: number,
+		packetIdOffset: number,
+		packetId: number,
+	): void {
+		const first = this.#reserve(1); // may change the chunk, so it comes first
+		this.#chunk[first] = firstByte;
+		let rest = start + 1;
+		if (packetIdOffset >= 0) {
+			this.#copyOrReference(bytes, rest, packetIdOffset);
+			const at = this.#reserve(2);
+			this.#chunk[at] = packetId >> 8;
+			this.#chunk[at + 1] = packetId & 0xff;
+			rest = packetIdOffset + 2;
+		}
+		this.#copyOrReference(bytes, rest, end);
+		this.#appended();
+	}
+
+	#copyOrReference(bytes: Buffer, start: number, end: number): void {
+		if (end - start >= REFERENCE_BYTES) {
+			this.#reference(bytes, start, end);
+		} else {
+			const at = this.#reserve(end - start);
+			bytes.copy(this.#chunk, at, start, end);
+		}
+	}
+
+	#flushChunk(): void {
+		const chunk = this.#chunk;
+		single[0] = chunk.subarray(0, this.#end);
+		this.#chunk = NO_CHUNK;
+		this.#start = 0;
+		this.#end = 0;
+		if (this.#stream.write(single)) {
+			this.#giveBack(chunk);
+			this.#taken();
+		} else {
+			const batch = new Batch();
+			batch.chunks.push(chunk);
+			this.#refused(batch);
+		}
+	}
+
+	#flushBatch(batch: Batch): void {
+		this.#seal();
+		if (this.#chunk !== NO_CHUNK) batch.chunks.push(this.#chunk);
+		this.#sealed = null;
+		this.#chunk = NO_CHUNK;
+		this.#start = 0;
+		this.#end = 0;
+		const segments = batch.segments;
+		batch.segments = [];
+		if (this.#stream.write(segments)) {
+			this.#recycle(batch);
+			this.#taken();
+		} else {
+			this.#refused(batch);
+		}
+	}
+
+	#taken(): void {
+		if (this.#isClosed) return;
+		this.#isBlocked = false;
+		if (this.#queuedBytes > 0) this.#loop.markDirty(this);
+	}
+
+	#refused(batch: Batch): void {
+		if (!this.#isClosed) {
+			this.#inFlight = batch;
+			return;
+		}
+		// Closed from within the write: close() did not know of this batch.
+		for (const chunk of batch.chunks) this.#budget.release(chunk.length);
+		for (const bytes of batch.references) this.#references.letGo(bytes);
+	}
+
+	#recycle(batch: Batch): void {
+		for (const chunk of batch.chunks) this.#giveBack(chunk);
+		for (const bytes of batch.references) this.#references.letGo(bytes);
+	}
+
+	#giveBack(chunk: Buffer): void {
+		this.#budget.release(chunk.length);
+		this.#pool.give(chunk);
+	}
+}

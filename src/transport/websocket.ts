@@ -1,0 +1,242 @@
+/**
+ * MQTT over WebSocket: an HTTP server that does nothing but upgrade on the paths of
+ * MQTT and tells everybody else in a sentence what this port is.
+ *
+ * Counts a connection from accept on, so that clients in the middle of a handshake
+ * have no slots of their own.
+ */
+
+import {
+	createServer,
+	type IncomingMessage,
+	type Server,
+	type ServerResponse,
+} from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { MAX_REMAINING_LENGTH } from "../protocol/constants.ts";
+import { describePeer } from "./accept-socket.ts";
+import { Admission } from "./admission.ts";
+import {
+	type BoundServers,
+	bindServers,
+	closeServers,
+	NOTHING_BOUND,
+} from "./bind-servers.ts";
+import type { Accept, Listener } from "./byte-stream.ts";
+import type { ListenerOptions } from "./listener.ts";
+import { LINGER_MS } from "./socket-stream.ts";
+import { WebSocketStream } from "./websocket-stream.ts";
+
+const DEFAULT_PATHS = ["/mqtt", "/"];
+
+/** Subprotocols in the order they are chosen; "mqtt" is the standard's, the others are older clients'. */
+const SUBPROTOCOLS = ["mqtt", "mqttv3.1.1", "mqttv3.1"];
+
+/** A message may hold several packets; room beyond one packet of the largest size. */
+const MESSAGE_SLACK_BYTES = 64 * 1024;
+
+/** Bounds for a client that has not finished its HTTP head. */
+export interface HandshakeLimits {
+	/** Milliseconds from accept to the end of the HTTP head. */
+	readonly timeoutMs: number;
+	/** Milliseconds between two looks for clients that are too late. */
+	readonly checkIntervalMs: number;
+}
+
+const HANDSHAKE_LIMITS: HandshakeLimits = {
+	timeoutMs: 10_000,
+	checkIntervalMs: 5_000,
+};
+const MAX_HEAD_BYTES = 8 * 1024;
+
+/** `closeTimeout` is newer than the library's type declarations. */
+type WebSocketOptions = ServerOptions & { closeTimeout: number };
+
+export class WebSocketListener implements Listener {
+	readonly name: string;
+	readonly transport = "ws"; // [MQTT-4.2-1]
+	readonly #options: ListenerOptions;
+	readonly #paths: readonly string[];
+	readonly #accept: Accept;
+	readonly #log: (words: string) => void;
+	readonly #limits: HandshakeLimits;
+	readonly #admission: Admission;
+	readonly #upgrader: WebSocketServer;
+	#bound: BoundServers = NOTHING_BOUND;
+
+	constructor(
+		options: ListenerOptions,
+		accept: Accept,
+		log: (words: string) => void,
+		limits: HandshakeLimits = HANDSHAKE_LIMITS,
+	) {
+		this.name = options.name;
+		this.#options = options;
+		this.#paths = options.websocketPaths ?? DEFAULT_PATHS;
+		this.#accept = accept;
+		this.#log = log;
+		this.#limits = limits;
+		this.#admission = new Admission(options, log);
+		const upgraderOptions: WebSocketOptions = {
+			noServer: true,
+			clientTracking: false,
+			perMessageDeflate: false,
+			autoPong: false,
+			closeTimeout: LINGER_MS,
+			maxPayload:
+				(options.maxPacketSize ?? MAX_REMAINING_LENGTH) + MESSAGE_SLACK_BYTES,
+			handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
+		};
+		this.#upgrader = new WebSocketServer(upgraderOptions);
+	}
+
+	get addresses(): readonly string[] {
+		return this.#bound.addresses;
+	}
+
+	get port(): number {
+		return this.#bound.port;
+	}
+
+	get connections(): number {
+		return this.#admission.connections;
+	}
+
+	/** Connections closed at once because a limit was reached. */
+	get refused(): number {
+		return this.#admission.refused;
+	}
+
+	async start(): Promise<void> {
+		this.#bound = await bindServers(
+			this.#options,
+			() => this.#createServer(),
+			this.#log,
+		);
+		for (const server of this.#bound.servers) {
+			server.on("error", (error) => this.#admission.acceptFailed(error));
+		}
+	}
+
+	async stop(): Promise<void> {
+		const { servers } = this.#bound;
+		this.#bound = NOTHING_BOUND;
+		await closeServers(servers);
+	}
+
+	#createServer(): Server {
+		const { noDelay, keepAliveSeconds } = this.#options;
+		const server = createServer({
+			noDelay,
+			keepAlive: keepAliveSeconds > 0,
+			keepAliveInitialDelay: keepAliveSeconds * 1000,
+			maxHeaderSize: MAX_HEAD_BYTES,
+			headersTimeout: this.#limits.timeoutMs,
+			requestTimeout: this.#limits.timeoutMs,
+			connectionsCheckingInterval: this.#limits.checkIntervalMs,
+		});
+		server.on("connection", (socket) => this.#onConnection(socket));
+		server.on("request", (request, response) =>
+			this.#answer(request, response),
+		);
+		server.on("upgrade", (request, socket, head) =>
+			this.#upgrade(request, socket, head),
+		);
+		return server;
+	}
+
+	#onConnection(socket: Socket): void {
+		if (this.#admission.mayEnter(socket)) this.#admission.enter(socket);
+		else socket.destroy();
+	}
+
+	/** A request that does not ask for a WebSocket: most likely a person with a browser. */
+	#answer(request: IncomingMessage, response: ServerResponse): void {
+		const { status, words } = this.#refusal(request);
+		response.writeHead(status, {
+			"Content-Type": "text/plain; charset=utf-8",
+			"Content-Length": Buffer.byteLength(words),
+			Connection: status === 426 ? "close, upgrade" : "close",
+			...(status === 426 && { Upgrade: "websocket" }),
+		});
+		response.end(words);
+	}
+
+	#refusal(request: IncomingMessage): { status: number; words: string } {
+		const path = pathOf(request);
+		if (this.#paths.includes(path)) {
+			return {
+				status: 426,
+				words: `This is an MQTT over WebSocket port: connect to it with an MQTT client, ws://HOST:${request.socket.localPort}${path}\n`,
+			};
+		}
+		return {
+			status: 404,
+			words: `There is nothing at this path. MQTT over WebSocket is at ${this.#paths.join(" and ")}\n`,
+		};
+	}
+
+	#upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+		socket.on("error", ignore); // the close that follows is all that matters here
+		const asks = request.headers.upgrade?.toLowerCase() === "websocket";
+		if (!asks || !this.#paths.includes(pathOf(request))) {
+			const { status, words } = this.#refusal(request);
+			refuse(socket, status, words);
+			return;
+		}
+		const offered = request.headers["sec-websocket-protocol"];
+		if (offered !== undefined && !offersMqtt(offered)) {
+			refuse(
+				socket,
+				400,
+				`This port speaks MQTT: offer the WebSocket subprotocol "mqtt", not "${offered.slice(0, 100)}"\n`,
+			);
+			return;
+		}
+		this.#upgrader.handleUpgrade(request, socket, head, (ws) =>
+			this.#opened(ws, socket as Socket),
+		);
+	}
+
+	#opened(ws: WebSocket, socket: Socket): void {
+		socket.setNoDelay(this.#options.noDelay); // the library always sets it
+		socket.removeListener("error", ignore);
+		this.#accept(
+			new WebSocketStream(ws, socket, describePeer(socket, "ws", this.name)),
+		);
+	}
+}
+
+function ignore(): void {}
+
+function pathOf(request: IncomingMessage): string {
+	const url = request.url ?? "/";
+	const query = url.indexOf("?");
+	return query < 0 ? url : url.slice(0, query);
+}
+
+function chooseSubprotocol(offered: ReadonlySet<string>): string | undefined {
+	return SUBPROTOCOLS.find((name) => offered.has(name)); // [MQTT-6.0.0-4]
+}
+
+function offersMqtt(header: string): boolean {
+	const offered = new Set(header.split(",").map((name) => name.trim()));
+	return chooseSubprotocol(offered) !== undefined; // [MQTT-6.0.0-3]
+}
+
+const STATUS_WORDS: Readonly<Record<number, string>> = {
+	400: "Bad Request",
+	404: "Not Found",
+	426: "Upgrade Required",
+};
+
+/** Answers on a socket that the HTTP server has let go of, then closes it. */
+function refuse(socket: Duplex, status: number, words: string): void {
+	const upgrade = status === 426 ? "Upgrade: websocket\r\n" : "";
+	socket.end(
+		`HTTP/1.1 ${status} ${STATUS_WORDS[status]}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(words)}\r\n${upgrade}Connection: close\r\n\r\n${words}`,
+	);
+	(socket as Socket).destroySoon();
+}
