@@ -29,6 +29,8 @@ export interface Composition {
 export class RunningBroker {
 	readonly broker: Broker;
 	readonly listeners = new Map<string, Listener>();
+	/** Streams that are not closed yet, those saying goodbye included. */
+	openStreams = 0;
 	readonly #extensions: Extension[];
 	readonly #log: Logger;
 	readonly #settings: Settings;
@@ -52,7 +54,10 @@ export class RunningBroker {
 	async listen(settings: ListenerSettings): Promise<Listener> {
 		const listener = createListener(
 			listenerOptions(settings, this.#settings),
-			(stream) => new Connection(this.broker, stream, settings),
+			(stream) => {
+				this.openStreams++;
+				new Connection(this.broker, stream, settings, () => this.openStreams--);
+			},
 			(words) => this.#log.system.warning(words),
 		);
 		await listener.start();
@@ -111,7 +116,10 @@ function listenerOptions(
 		transport: listener.transport,
 		addresses: listener.addresses,
 		path: listener.path,
-		maxConnections: listener.maxConnections,
+		/** Read for each connection: it may change while the listener runs. */
+		get maxConnections() {
+			return listener.maxConnections;
+		},
 		backlog: listener.backlog,
 		noDelay: listener.noDelay,
 		keepAliveSeconds:

@@ -25,6 +25,7 @@ const quickSuites = [
 	"unit",
 	"fixtures",
 	"property",
+	"fuzz",
 	"store",
 	"wire",
 	"architecture",
@@ -42,8 +43,8 @@ const slowSuites = [
 const programs = [
 	{
 		name: "fuzz",
-		file: "test/fuzz/fuzz.ts",
-		args: ["--frames", "1000000"],
+		file: "test/fuzz/frames.ts",
+		args: ["--count", "1000000", "--seconds", "180"],
 		timeoutSeconds: 240,
 	},
 	{

@@ -60,7 +60,7 @@ export class ClientOutlet implements Outlet {
 		this.#maximumPacketSize = connect.maximumPacketSize;
 		const aliases = Math.min(
 			connect.topicAliasMaximum,
-			broker.settings.topic_alias_max_client,
+			broker.settings.topic_alias_max_broker,
 		);
 		this.#aliases = aliases > 0 ? new OutboundAliases(aliases) : null; // [MQTT-3.1.2-27]
 	}

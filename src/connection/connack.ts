@@ -64,8 +64,8 @@ export function connackProperties(
 	if (settings.max_packet_size !== Number.POSITIVE_INFINITY) {
 		properties.maximumPacketSize = settings.max_packet_size;
 	}
-	if (settings.topic_alias_max_broker > 0) {
-		properties.topicAliasMaximum = settings.topic_alias_max_broker;
+	if (settings.topic_alias_max_client > 0) {
+		properties.topicAliasMaximum = settings.topic_alias_max_client;
 	}
 	const keepAlive = grantedKeepAlive(connection);
 	if (keepAlive !== connect.keepAliveSeconds) {

@@ -96,11 +96,19 @@ export class Connection
 	readonly #sendTimer = new WheelTimer(this);
 	readonly #holdTimer = new WheelTimer(this);
 	readonly #retryTimer = new WheelTimer(this);
+	readonly #onStreamClosed: () => void;
 	#holds = 0;
 	#lastReceivedMs: number;
 	#pendingBytesBefore = 0;
 
-	constructor(broker: Broker, stream: ByteStream, policy: ListenerPolicy) {
+	/** @param onStreamClosed runs once, when the stream is closed for good */
+	constructor(
+		broker: Broker,
+		stream: ByteStream,
+		policy: ListenerPolicy,
+		onStreamClosed: () => void = () => {},
+	) {
+		this.#onStreamClosed = onStreamClosed;
 		const { settings } = broker;
 		this.broker = broker;
 		this.stream = stream;
@@ -161,6 +169,7 @@ export class Connection
 	}
 
 	onClose(error: Error | null): void {
+		this.#onStreamClosed();
 		if (this.state === ConnectionState.Closed) return;
 		this.#logClosed(error === null ? "closed by the client" : error.message);
 		this.#release();

@@ -286,9 +286,9 @@ function accept(connection: Connection, isPresent: boolean): void {
 	connection.outbox.append(connack); // [MQTT-3.2.0-1] [MQTT-3.2.0-2]
 	const keepAliveSeconds = grantedKeepAlive(connection);
 	connection.keepAliveMs = keepAliveSeconds * 1500; // [MQTT-3.1.2-22]
-	const { topic_alias_max_broker } = broker.settings;
-	if (connection.dialect?.hasProperties && topic_alias_max_broker > 0) {
-		connection.inboundAliases = new InboundAliases(topic_alias_max_broker);
+	const { topic_alias_max_client } = broker.settings;
+	if (connection.dialect?.hasProperties && topic_alias_max_client > 0) {
+		connection.inboundAliases = new InboundAliases(topic_alias_max_client);
 	}
 	connection.onOpened();
 	broker.log.access.info("client connected", {

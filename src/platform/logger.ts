@@ -37,8 +37,8 @@ export const logClasses = [
 export type LogClass = (typeof logClasses)[number];
 
 export interface LogOptions {
-	/** Lines of this level and the worse ones are written. */
-	readonly level: Level;
+	/** Lines of this level and the worse ones are written; `off` for none. */
+	readonly level: Level | "off";
 	/** Levels of single classes, where they differ. */
 	readonly classes: Partial<Readonly<Record<LogClass, Level | "off">>>;
 	readonly format: LogFormat;

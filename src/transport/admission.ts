@@ -93,7 +93,7 @@ function descriptorOf(socket: Socket): number {
 }
 
 /** The soft limit of open files; Infinity when the system does not tell. */
-export function readDescriptorLimit(): number {
+function readDescriptorLimit(): number {
 	try {
 		const limits = readFileSync("/proc/self/limits", "latin1");
 		const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];

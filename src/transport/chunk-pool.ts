@@ -5,7 +5,7 @@
  */
 
 /** Bytes of each size class, ascending. */
-export const CHUNK_SIZES = [1024, 4096, 16_384, 65_536] as const;
+const CHUNK_SIZES = [1024, 4096, 16_384, 65_536] as const;
 export const LARGEST_CLASS = CHUNK_SIZES.length - 1;
 
 /** The smallest class that holds `bytes`; the largest when none does. */

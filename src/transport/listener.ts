@@ -3,6 +3,8 @@
  * Each transport takes the part it needs; `create-listener.ts` picks the class.
  */
 
+import type { ByteBudget } from "../platform/byte-budget.ts";
+
 export interface ListenerOptions {
 	/** `tcp:default`, as in `listener.tcp.default`. */
 	readonly name: string;
@@ -26,6 +28,11 @@ export interface ListenerOptions {
 	readonly websocketPaths?: readonly string[] | undefined;
 	/** Bytes; bounds a WebSocket message. The largest MQTT packet when absent. */
 	readonly maxPacketSize?: number | undefined;
+	/**
+	 * Charged for WebSocket messages that have not arrived whole: they are gathered
+	 * below the broker, which cannot count them. A client that finds it full is closed.
+	 */
+	readonly partialMessageBudget?: ByteBudget | undefined;
 	/** Permissions of the unix socket file, 0o660 when absent. */
 	readonly unixMode?: number | undefined;
 }

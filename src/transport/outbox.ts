@@ -23,6 +23,7 @@ import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import { type ChunkPool, chunkClassFor, LARGEST_CLASS } from "./chunk-pool.ts";
 import type { FlushLoop } from "./flush-loop.ts";
+import { OutputBatch } from "./output-batch.ts";
 import type { SharedReferences } from "./shared-references.ts";
 
 /** Ranges from this size on are kept by reference. */
@@ -36,14 +37,6 @@ const NO_CHUNK = Buffer.alloc(0);
 
 /** The list for a write of one buffer; streams do not keep the list. */
 const single: Buffer[] = [NO_CHUNK];
-
-/** What a write consists of when one chunk is not enough. */
-class Batch {
-	/** What to write, in order; emptied when it was written. */
-	segments: Buffer[] = [];
-	readonly chunks: Buffer[] = [];
-	readonly references: Buffer[] = [];
-}
 
 export class Outbox {
 	/** Above this many pending bytes {@link isCongested} holds. */
@@ -62,8 +55,8 @@ export class Outbox {
 	#end = 0;
 	/** The size class to begin with: what the last flush would have needed. */
 	#sizeClass = 0;
-	#sealed: Batch | null = null;
-	#inFlight: Batch | null = null;
+	#sealed: OutputBatch | null = null;
+	#inFlight: OutputBatch | null = null;
 	#queuedBytes = 0;
 	#isBlocked = false;
 	#isClosed = false;
@@ -160,7 +153,7 @@ export class Outbox {
 	onDrain(): void {
 		if (this.#isClosed || !this.#isBlocked) return;
 		this.#isBlocked = false;
-		if (this.#inFlight !== null) this.#recycle(this.#inFlight);
+		this.#inFlight?.release(this.#budget, this.#references, this.#pool);
 		this.#inFlight = null;
 		if (this.#queuedBytes > 0) this.#loop.markDirty(this);
 	}
@@ -181,20 +174,14 @@ export class Outbox {
 	close(): void {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
-		if (this.#chunk !== NO_CHUNK) this.#giveBack(this.#chunk);
-		this.#chunk = NO_CHUNK;
-		this.#start = 0;
-		this.#end = 0;
+		if (this.#chunk !== NO_CHUNK) this.#giveBack(this.#detachChunk());
 		this.#queuedBytes = 0;
-		if (this.#sealed !== null) this.#recycle(this.#sealed);
+		this.#sealed?.release(this.#budget, this.#references, this.#pool);
 		this.#sealed = null;
-		const inFlight = this.#inFlight;
+		// The socket may still read what is in flight: that does not go back to the pool.
+		this.#inFlight?.release(this.#budget, this.#references, null);
 		this.#inFlight = null;
 		this.#isBlocked = false;
-		if (inFlight === null) return;
-		// The socket may still read these chunks: they go to the garbage collector, not to the pool.
-		for (const chunk of inFlight.chunks) this.#budget.release(chunk.length);
-		for (const bytes of inFlight.references) this.#references.letGo(bytes);
 	}
 
 	/** Room for `length` bytes in the chunk. @returns where they begin */
@@ -227,8 +214,8 @@ export class Outbox {
 	}
 
 	/** Closes the open part of the chunk as a segment; the chunk may be filled further. */
-	#seal(): Batch {
-		this.#sealed ??= new Batch();
+	#seal(): OutputBatch {
+		this.#sealed ??= new OutputBatch();
 		if (this.#end > this.#start) {
 			this.#sealed.segments.push(this.#chunk.subarray(this.#start, this.#end));
 			this.#start = this.#end;
@@ -276,32 +263,26 @@ export class Outbox {
 	}
 
 	#flushChunk(): void {
-		const chunk = this.#chunk;
-		single[0] = chunk.subarray(0, this.#end);
-		this.#chunk = NO_CHUNK;
-		this.#start = 0;
-		this.#end = 0;
+		single[0] = this.#chunk.subarray(0, this.#end);
+		const chunk = this.#detachChunk();
 		if (this.#stream.write(single)) {
 			this.#giveBack(chunk);
 			this.#taken();
 		} else {
-			const batch = new Batch();
+			const batch = new OutputBatch();
 			batch.chunks.push(chunk);
 			this.#refused(batch);
 		}
 	}
 
-	#flushBatch(batch: Batch): void {
+	#flushBatch(batch: OutputBatch): void {
 		this.#seal();
-		if (this.#chunk !== NO_CHUNK) batch.chunks.push(this.#chunk);
+		if (this.#chunk !== NO_CHUNK) batch.chunks.push(this.#detachChunk());
 		this.#sealed = null;
-		this.#chunk = NO_CHUNK;
-		this.#start = 0;
-		this.#end = 0;
 		const segments = batch.segments;
 		batch.segments = [];
 		if (this.#stream.write(segments)) {
-			this.#recycle(batch);
+			batch.release(this.#budget, this.#references, this.#pool);
 			this.#taken();
 		} else {
 			this.#refused(batch);
@@ -314,19 +295,21 @@ export class Outbox {
 		if (this.#queuedBytes > 0) this.#loop.markDirty(this);
 	}
 
-	#refused(batch: Batch): void {
+	#refused(batch: OutputBatch): void {
 		if (!this.#isClosed) {
 			this.#inFlight = batch;
 			return;
 		}
 		// Closed from within the write: close() did not know of this batch.
-		for (const chunk of batch.chunks) this.#budget.release(chunk.length);
-		for (const bytes of batch.references) this.#references.letGo(bytes);
+		batch.release(this.#budget, this.#references, null);
 	}
 
-	#recycle(batch: Batch): void {
-		for (const chunk of batch.chunks) this.#giveBack(chunk);
-		for (const bytes of batch.references) this.#references.letGo(bytes);
+	#detachChunk(): Buffer {
+		const chunk = this.#chunk;
+		this.#chunk = NO_CHUNK;
+		this.#start = 0;
+		this.#end = 0;
+		return chunk;
 	}
 
 	#giveBack(chunk: Buffer): void {

@@ -66,8 +66,15 @@ export class UnixListener implements Listener {
 		await listen(server, this.#path, this.#options.backlog, key);
 		server.on("error", (error) => this.#admission.acceptFailed(error));
 		this.#server = server;
-		// Until here the umask applies, which is narrower than any mode of use.
-		await chmod(this.#path, this.#options.unixMode ?? DEFAULT_MODE);
+		try {
+			// Until here the umask applies, which lets nobody else write, so nobody else connect.
+			await chmod(this.#path, this.#options.unixMode ?? DEFAULT_MODE);
+		} catch (cause) {
+			await this.stop();
+			throw new Error(`cannot set the mode of ${this.#path} (${key})`, {
+				cause,
+			});
+		}
 	}
 
 	async stop(): Promise<void> {

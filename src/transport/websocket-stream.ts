@@ -8,6 +8,7 @@
 
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
+import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { ByteStream, StreamHandler, StreamInfo } from "./byte-stream.ts";
 import { SocketWriter } from "./socket-writer.ts";
 
@@ -30,12 +31,25 @@ export class WebSocketStream implements ByteStream {
 	#error: Error | null = null;
 	#awaitsDrain = false;
 	#isEnding = false;
+	/** A ping that came while the socket was full; only the latest needs an answer. */
+	#owedPong: Buffer | null = null;
+	/** Charged for input that the library holds until its message is whole. */
+	readonly #budget: ByteBudget | null;
+	#partialBytes = 0;
+	#messageEnded = false;
 
 	/**
 	 * @param ws an open server-side WebSocket without permessage-deflate
 	 * @param socket the connection below it
+	 * @param budget charged for messages that have not arrived whole
 	 */
-	constructor(ws: WebSocket, socket: Socket, info: StreamInfo) {
+	constructor(
+		ws: WebSocket,
+		socket: Socket,
+		info: StreamInfo,
+		budget: ByteBudget | null = null,
+	) {
+		this.#budget = budget;
 		this.info = info;
 		this.#ws = ws;
 		this.#socket = socket;
@@ -48,6 +62,7 @@ export class WebSocketStream implements ByteStream {
 		ws.on("error", onError);
 		ws.on("close", onClose);
 		socket.on("drain", onDrain);
+		if (budget !== null) socket.on("data", onInput); // after the library's listener
 	}
 
 	get pendingBytes(): number {
@@ -93,9 +108,13 @@ export class WebSocketStream implements ByteStream {
 		this.#ws.close(code, reason);
 	}
 
-	/** For the listeners of socket and library, like the five below. */
+	/** For the listeners of socket and library, like those below. */
 	received(bytes: Buffer): void {
 		if (!this.#isEnding) this.#handler?.onData(bytes); // packets need not end with a message [MQTT-6.0.0-2]
+	}
+
+	messageEnded(): void {
+		this.#messageEnded = true;
 	}
 
 	receivedText(): void {
@@ -107,14 +126,43 @@ export class WebSocketStream implements ByteStream {
 
 	/** Answers a ping, but not into the queue of a peer that does not read: pongs would pile up. */
 	pinged(payload: Buffer): void {
-		if (this.#isEnding || this.#socket.writableLength > 0) return;
-		this.#ws.pong(payload);
+		if (this.#isEnding) return;
+		if (this.#socket.writableLength === 0) this.#ws.pong(payload);
+		else this.#owedPong = Buffer.from(payload);
+	}
+
+	/**
+	 * Counts what the library has read and not handed over. What follows a message in
+	 * the same read is not known, so the whole read counts: at most 64 KiB too much.
+	 */
+	counted(bytes: number): void {
+		const budget = this.#budget;
+		if (budget === null || this.#isEnding) return;
+		if (this.#messageEnded) this.#releasePartial();
+		this.#messageEnded = false;
+		if (budget.tryCharge(bytes)) {
+			this.#partialBytes += bytes;
+			return;
+		}
+		this.#error ??= new Error(
+			`sent part of a WebSocket message of more than ${this.#partialBytes} bytes while ${budget.name} was full (${budget.key})`,
+		);
+		this.destroy();
+	}
+
+	#releasePartial(): void {
+		this.#budget?.release(this.#partialBytes);
+		this.#partialBytes = 0;
 	}
 
 	drained(): void {
-		if (!this.#awaitsDrain || this.#socket.writableLength > 0) return;
+		if (this.#socket.writableLength > 0 || this.#isEnding) return;
+		const pong = this.#owedPong;
+		this.#owedPong = null;
+		const isAwaited = this.#awaitsDrain;
 		this.#awaitsDrain = false;
-		if (!this.#isEnding) this.#handler?.onDrain();
+		if (isAwaited) this.#handler?.onDrain();
+		if (pong !== null) this.pinged(pong);
 	}
 
 	failed(error: Error): void {
@@ -123,6 +171,7 @@ export class WebSocketStream implements ByteStream {
 
 	closed(): void {
 		this.#isEnding = true;
+		this.#releasePartial();
 		this.#handler?.onClose(this.#error);
 	}
 }
@@ -133,6 +182,7 @@ function streamOf(object: WebSocket | Socket): WebSocketStream {
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
 	const stream = streamOf(this);
+	stream.messageEnded();
 	if (!isBinary) stream.receivedText();
 	else if (Array.isArray(data)) for (const part of data) stream.received(part);
 	else stream.received(data as Buffer);
@@ -140,6 +190,10 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
 
 function onPing(this: WebSocket, payload: Buffer): void {
 	streamOf(this).pinged(payload);
+}
+
+function onInput(this: Socket, chunk: Buffer): void {
+	streamOf(this).counted(chunk.length);
 }
 
 function onDrain(this: Socket): void {

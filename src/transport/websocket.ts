@@ -65,6 +65,7 @@ export class WebSocketListener implements Listener {
 	readonly #admission: Admission;
 	readonly #upgrader: WebSocketServer;
 	#bound: BoundServers = NOTHING_BOUND;
+	#servers: Server[] = [];
 
 	constructor(
 		options: ListenerOptions,
@@ -124,6 +125,9 @@ export class WebSocketListener implements Listener {
 		const { servers } = this.#bound;
 		this.#bound = NOTHING_BOUND;
 		await closeServers(servers);
+		// Clients in the middle of a handshake; WebSockets are no longer the server's.
+		for (const server of this.#servers) server.closeAllConnections();
+		this.#servers = [];
 	}
 
 	#createServer(): Server {
@@ -137,6 +141,7 @@ export class WebSocketListener implements Listener {
 			requestTimeout: this.#limits.timeoutMs,
 			connectionsCheckingInterval: this.#limits.checkIntervalMs,
 		});
+		this.#servers.push(server);
 		server.on("connection", (socket) => this.#onConnection(socket));
 		server.on("request", (request, response) =>
 			this.#answer(request, response),
@@ -204,7 +209,12 @@ export class WebSocketListener implements Listener {
 		socket.setNoDelay(this.#options.noDelay); // the library always sets it
 		socket.removeListener("error", ignore);
 		this.#accept(
-			new WebSocketStream(ws, socket, describePeer(socket, "ws", this.name)),
+			new WebSocketStream(
+				ws,
+				socket,
+				describePeer(socket, "ws", this.name),
+				this.#options.partialMessageBudget ?? null,
+			),
 		);
 	}
 }

@@ -12,7 +12,7 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import t from "tap";
 import { projectFolder } from "./sources.ts";
 
@@ -21,10 +21,11 @@ const indexPath = join(projectFolder, "src/extensions/index.ts");
 t.test(
 	"each extension can be deleted with its line in extensions/index.ts",
 	async (t) => {
-		const names = existsSync(indexPath) ? extensionNames() : [];
-		const index = names.length > 0 ? readFileSync(indexPath, "utf8") : "";
+		const names = extensionNames();
+		const index = readIndex();
 		const copy = t.testdir({ aside: {} });
 		copyProject(copy);
+		const before = typeErrors(copy);
 		for (const name of names) {
 			const folder = join(copy, "src/extensions", name);
 			renameSync(folder, join(copy, "aside", name));
@@ -32,24 +33,23 @@ t.test(
 				join(copy, "src/extensions/index.ts"),
 				withoutExtension(index, name),
 			);
-			t.equal(typeErrors(copy), "", `without ${name} the rest compiles`);
+			t.equal(typeErrors(copy), before, `the rest compiles without ${name}`);
 			renameSync(join(copy, "aside", name), folder);
 		}
-		t.ok(names.length >= 0, `${names.length} extensions tried`);
 	},
 );
 
-t.test(
-	"extensions/index.ts names each extension in one import and one list entry",
-	async (t) => {
-		if (!existsSync(indexPath)) return;
-		const index = readFileSync(indexPath, "utf8");
-		for (const name of extensionNames()) {
-			const imports = importLines(index, name);
-			t.equal(imports.length, 1, `${name} is imported once`);
-		}
-	},
-);
+t.test("extensions/index.ts imports each extension once", async (t) => {
+	const index = readIndex();
+	for (const name of extensionNames()) {
+		const imports = importLines(index, name);
+		t.equal(imports.length, 1, `${name} is imported once`);
+	}
+});
+
+function readIndex(): string {
+	return existsSync(indexPath) ? readFileSync(indexPath, "utf8") : "";
+}
 
 function extensionNames(): string[] {
 	return readdirSync(join(projectFolder, "src/extensions"), {
@@ -119,10 +119,16 @@ function importedNames(line: string): string[] {
 		.filter((symbol) => symbol !== "");
 }
 
+/** What tsc says of a copy. The test runner's NODE_OPTIONS would load its hooks into tsc. */
 function typeErrors(folder: string): string {
 	const tsc = join(projectFolder, "node_modules/typescript/bin/tsc");
-	const result = spawnSync(process.execPath, [tsc, "-p", folder], {
-		encoding: "utf8",
-	});
-	return `${result.stdout}${result.stderr}`;
+	const { stdout, stderr } = spawnSync(
+		"env",
+		["-u", "NODE_OPTIONS", process.execPath, tsc, "-p", folder],
+		{ encoding: "utf8" },
+	);
+	return `${stdout}${stderr}`.replaceAll(
+		`${relative(projectFolder, folder)}/`,
+		"",
+	);
 }

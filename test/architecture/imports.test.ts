@@ -117,7 +117,7 @@ function packageImports(): Import[] {
 function importsOf({ path, text }: SourceFile): Import[] {
 	const code = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
 	const statements =
-		/^(?:import|export)\b(\s+type\b)?[^;"'`]*?["']([^"']+)["']/gm;
+		/^\s*(?:import|export)\b(\s+type\b)?[^;"'`]*?["']([^"']+)["']/gm;
 	const calls = /\b(?:import|require)\(\s*["']([^"']+)["']/g;
 	return [
 		...[...code.matchAll(statements)].map(([, typeOnly, to = ""]) => ({

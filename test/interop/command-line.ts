@@ -139,6 +139,7 @@ function mosquittoCommon(
 
 export const mosquittoClients: InteropClient = {
 	name: "mosquitto_pub and mosquitto_sub",
+	transport: "tcp",
 	versions: ["3.1", "3.1.1", "5"],
 	keepsSessions: true,
 	leavesWithWill: true,
@@ -154,6 +155,7 @@ export function pahoClients(
 ): InteropClient {
 	return {
 		name: `paho_${library}_pub and paho_${library}_sub over ${transport}`,
+		transport,
 		versions,
 		// The programs always ask for a clean session.
 		keepsSessions: false,

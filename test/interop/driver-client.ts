@@ -114,6 +114,7 @@ function driverClient(
 	};
 	return {
 		name: `${name} over ${transport}`,
+		transport,
 		versions,
 		keepsSessions: true,
 		connect,

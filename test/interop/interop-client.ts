@@ -59,6 +59,7 @@ export interface Subscriber {
 
 export interface InteropClient {
 	readonly name: string;
+	readonly transport: "tcp" | "ws";
 	readonly versions: readonly Version[];
 	/** Whether it can keep a session beyond its connection. */
 	readonly keepsSessions: boolean;

@@ -12,7 +12,7 @@ import type {
 } from "../../src/protocol/messages.ts";
 import { encodePublish, Publish } from "../../src/protocol/publish.ts";
 import { isValidUtf8 } from "../../src/protocol/topic.ts";
-import { decodeFrame, noBudget } from "../fixtures/decode-frame.ts";
+import { decodeFrame } from "../fixtures/decode-frame.ts";
 import { frameOf } from "../fixtures/frame-text.ts";
 import { validPackets } from "../fixtures/packets.ts";
 
@@ -39,12 +39,7 @@ function encodedText(value: string): Buffer {
 /** Forwardable properties as raw bytes, each at most once, user properties anywhere. */
 const properties = fc
 	.tuple(
-		fc.subarray([
-			"0101",
-			"03000161",
-			"08000272 2f".replace(" ", ""),
-			"0900020001",
-		]),
+		fc.subarray(["0101", "03000161", "080002722f", "0900020001"]),
 		fc.array(fc.tuple(text, text), { maxLength: 4 }),
 		fc.infiniteStream(fc.nat()),
 	)
@@ -85,7 +80,10 @@ t.test(
 	(t) => {
 		fc.assert(
 			fc.property(message, (original) => {
-				t.strictSame({ ...Publish.fromMessage(original).toOwned() }, original);
+				return t.strictSame(
+					{ ...Publish.fromMessage(original).toOwned() },
+					{ ...original },
+				);
 			}),
 			{ numRuns: 300 },
 		);
@@ -125,7 +123,7 @@ t.test("every layout of a fanout decodes to the same message", (t) => {
 					sent.writeUInt16BE(9, layout.packetIdOffset - layout.start);
 				const arrived = decodeFrame(sent, to) as Publish;
 				const hasProperties = from === 5 && to === 5;
-				t.strictSame(
+				return t.strictSame(
 					{
 						...arrived.toOwned(),
 						packetId: arrived.packetId,
@@ -246,7 +244,7 @@ t.test("CONNECT as the library writes it is decoded to what was meant", (t) => {
 				: wanted.clean
 					? 0
 					: 0xffffffff;
-			t.match(decoded, {
+			return t.match(decoded, {
 				protocolVersion,
 				clientId: wanted.clientId,
 				cleanStart: wanted.clean,
@@ -296,7 +294,7 @@ t.test(
 						mqttPacket.generate(packet, { protocolVersion: isFive ? 5 : 4 }),
 						family,
 					) as Subscribe;
-					t.strictSame(decoded, {
+					return t.strictSame(decoded, {
 						packetId: messageId,
 						subscriptionIdentifier: isFive ? identifier : 0,
 						subscriptions: subscriptions.map((one) => ({

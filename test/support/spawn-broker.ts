@@ -4,8 +4,8 @@
  * Owner of the child: every process started here is ended by its own pid, by
  * `stop`, by `kill` or by the tear-down of the test.
  * Which broker runs is the caller's choice, or that of the environment:
- * BROKER_BUNDLE=FILE runs a bundle instead of the sources, and
- * BROKER_INTEROP_TARGET=mosquitto runs mosquitto as the yardstick.
+ * TEST_BUNDLE=FILE runs a bundle instead of the sources, and
+ * TEST_INTEROP_TARGET=mosquitto runs mosquitto as the yardstick.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ import { join, resolve } from "node:path";
 export type BrokerKind = "broker" | "mosquitto";
 
 export interface SpawnOptions {
-	/** Which program runs; by default what BROKER_INTEROP_TARGET says, else ours. */
+	/** Which program runs; by default what TEST_INTEROP_TARGET says, else ours. */
 	kind?: BrokerKind;
 	/** Lines of our configuration file, beside listeners and data folder. */
 	config?: Record<string, string>;
@@ -68,10 +68,10 @@ const stopTimeoutMs = 15_000;
 
 /** The broker under test according to the environment. */
 export function targetKind(): BrokerKind {
-	const wanted = process.env.BROKER_INTEROP_TARGET ?? "broker";
+	const wanted = process.env.TEST_INTEROP_TARGET ?? "broker";
 	if (wanted !== "broker" && wanted !== "mosquitto") {
 		throw new Error(
-			`BROKER_INTEROP_TARGET=${wanted}: use "broker" or "mosquitto"`,
+			`TEST_INTEROP_TARGET=${wanted}: use "broker" or "mosquitto"`,
 		);
 	}
 	return wanted;
@@ -185,7 +185,7 @@ class BrokerProcess implements SpawnedBroker {
 	}
 
 	#ourCommand(configFile: string): string[] {
-		const bundle = process.env.BROKER_BUNDLE;
+		const bundle = process.env.TEST_BUNDLE;
 		const entry = resolve(projectRoot, bundle || "src/main.ts");
 		return [
 			process.execPath,

@@ -1,6 +1,6 @@
 /**
  * The broker that the wire cases are run against: ours in this process, or, with
- * BROKER_WIRE_TARGET=host:port, any other over TCP for comparison.
+ * TEST_WIRE_TARGET=host:port, any other over TCP for comparison.
  */
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
@@ -23,11 +23,11 @@ export interface TargetOptions {
 
 /** Settings which the other broker fulfils anyway, comma separated. */
 const assumed = new Set(
-	(process.env.BROKER_WIRE_ASSUME ?? "").split(",").filter(Boolean),
+	(process.env.TEST_WIRE_ASSUME ?? "").split(",").filter(Boolean),
 );
 
 /** The address of another broker, or null when ours is to be tested. */
-export const remoteTarget = process.env.BROKER_WIRE_TARGET ?? null;
+export const remoteTarget = process.env.TEST_WIRE_TARGET ?? null;
 
 /** Whether a case with these settings can run against the chosen target. */
 export function canHave(settings: Settings, needsClock: boolean): boolean {

@@ -273,3 +273,27 @@ t.test("a limit lowered in between applies to a partial frame", (t) => {
 	);
 	t.end();
 });
+
+t.test(
+	"moves what it holds to another budget, even from inside the sink",
+	(t) => {
+		const { budget, splitter } = setup();
+		const other = new ByteBudget("other", Number.POSITIVE_INFINITY, "y");
+		let frames = 0;
+		const sink = {
+			onFrame: () => {
+				frames++;
+				splitter.useLimits(1_000_000, other);
+				return true;
+			},
+		};
+		splitter.push(stream.subarray(0, 1), sink);
+		splitter.push(stream.subarray(1, 6), sink);
+		t.equal(budget.used, 0);
+		t.ok(other.used >= 4);
+		splitter.push(stream.subarray(6), sink);
+		t.equal(frames, 3);
+		t.equal(other.used, 0);
+		t.end();
+	},
+);

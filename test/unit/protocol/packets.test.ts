@@ -1,4 +1,5 @@
 import t from "tap";
+import { decodeAcknowledgement } from "../../../src/protocol/acks.ts";
 import type { Family } from "../../../src/protocol/messages.ts";
 import {
 	decodeSubscribe,
@@ -93,6 +94,15 @@ t.test(
 		});
 		t.throws(
 			() => decodeSubscribe(subscribe, 0, 2, subscribe.length, 3),
+			ProtocolError,
+		);
+		const pubrel = frameOf("6a [ 0001 ]");
+		t.match(decodeAcknowledgement(pubrel, 0, 2, pubrel.length, 3, true), {
+			packetId: 1,
+		});
+		const puback = frameOf("48 [ 0001 ]");
+		t.throws(
+			() => decodeAcknowledgement(puback, 0, 2, puback.length, 3, true),
 			ProtocolError,
 		);
 		const unsubscribe = frameOf("aa [ 0001 s'a' ]");

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
+import { ByteBudget } from "../../../src/platform/byte-budget.ts";
 import type { ListenerOptions } from "../../../src/transport/listener.ts";
 import {
 	type HandshakeLimits,
@@ -302,4 +303,54 @@ t.test("an upgrade to something else is told what this port is", async (t) => {
 		(await readToEnd(peer)).toString(),
 		/^HTTP\/1\.1 426 .*MQTT over WebSocket/s,
 	);
+});
+
+t.test("a message that never ends is charged and bounded", async (t) => {
+	const budget = new ByteBudget("partial packets", 300_000, "the.key");
+	const { open } = await start(t, { partialMessageBudget: budget });
+	const honest = await open();
+	honest.client.send(Buffer.alloc(100_000));
+	await honest.recorder.until(() => honest.recorder.bytes.length === 100_000);
+	await turns(2);
+	t.ok(budget.used <= 65_536, "a whole message is the broker's to count");
+	const { client, recorder } = await open();
+	client.send(Buffer.alloc(150_000), { fin: false });
+	await eventually(() => budget.used >= 150_000);
+	t.equal(recorder.bytes.length, 0);
+	for (let i = 0; i < 5; i++)
+		client.send(Buffer.alloc(100_000), { fin: false });
+	await recorder.until(() => recorder.closes.length > 0);
+	t.match(recorder.closes[0]?.message, /partial packets was full \(the\.key\)/);
+	honest.client.close();
+	await honest.recorder.until(() => honest.recorder.closes.length > 0);
+	t.equal(budget.used, 0);
+	t.ok(budget.peak <= 300_000);
+});
+
+t.test("a peer that pings without reading gets one answer later", async (t) => {
+	const { open } = await start(t);
+	const { client, stream, recorder } = await open();
+	client.pause();
+	t.equal(stream.write([Buffer.alloc(20_000_000)]), false);
+	const pending = stream.pendingBytes;
+	for (let i = 0; i < 1000; i++) client.ping(`ping ${i}`);
+	client.send(Buffer.from("seen"));
+	await recorder.until(() => recorder.bytes.toString() === "seen");
+	t.ok(stream.pendingBytes <= pending, "no pongs pile up");
+	const pongs: string[] = [];
+	client.on("pong", (payload) => pongs.push(String(payload)));
+	client.resume();
+	await eventually(() => pongs.length > 0);
+	t.same(pongs, ["ping 999"]);
+});
+
+t.test("stop() ends handshakes and leaves open WebSockets", async (t) => {
+	const { listener, open } = await start(t);
+	const { client, recorder } = await open();
+	const silent = await connectTo(listener.port);
+	await eventually(() => listener.connections === 2);
+	await listener.stop();
+	t.equal((await readToEnd(silent)).length, 0);
+	client.send(Buffer.from("still here"));
+	await recorder.until(() => recorder.bytes.toString() === "still here");
 });

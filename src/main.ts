@@ -1,0 +1,156 @@
+/** The process: arguments, exit codes, signals. The only file that ends the process. */
+import { fstatSync } from "node:fs";
+import {
+	type Arguments,
+	parseArguments,
+	UsageError,
+	usage,
+} from "./cli/arguments.ts";
+import { checkConfig, showConfig, showSchema } from "./cli/config-commands.ts";
+import {
+	ConfigError,
+	formatNotice,
+	type LoadedConfig,
+	type LoadOptions,
+	loadConfig,
+} from "./config/config.ts";
+import { extensionFragments } from "./extensions/index.ts";
+import { isUnderSystemd, Logger, stderrSink } from "./platform/logger.ts";
+import { systemClock } from "./platform/clock.ts";
+import { logOptions, Service } from "./service.ts";
+import { versionText } from "./version.ts";
+
+/** What the process says with its exit code; see sysexits(3). */
+const ExitCode = {
+	Ok: 0,
+	Failure: 1,
+	Usage: 64,
+	/** A bug: an exception nobody caught. */
+	Internal: 70,
+	/** The store's thread died: nothing could be acknowledged any more. */
+	StoreDied: 74,
+	Config: 78,
+} as const;
+
+/** A stop that takes longer than this is cut short; nothing acknowledged is lost. */
+const STOP_TIMEOUT_MS = 10_000;
+
+async function main(argv: readonly string[]): Promise<number | null> {
+	let given: Arguments;
+	try {
+		given = parseArguments(argv);
+	} catch (error) {
+		if (!(error instanceof UsageError)) throw error;
+		process.stderr.write(`broker: ${error.message}\n\n${usage}`);
+		return ExitCode.Usage;
+	}
+	const options: LoadOptions = {
+		...(given.file === undefined ? {} : { file: given.file }),
+		sets: given.sets,
+		env: process.env,
+		underSystemd: isUnderSystemd(process.env, fstatSync),
+		fragments: extensionFragments,
+	};
+	const { command } = given;
+	switch (command.name) {
+		case "help":
+			process.stdout.write(usage);
+			return ExitCode.Ok;
+		case "version":
+			process.stdout.write(versionText());
+			return ExitCode.Ok;
+		case "check":
+			return checkConfig(options, process.stdout);
+		case "show":
+			return showConfig(options, command, process.stdout);
+		case "schema":
+			return showSchema(extensionFragments, process.stdout);
+		case "run":
+			return run(options);
+	}
+}
+
+/** @returns null while the broker runs: signals end it */
+async function run(options: LoadOptions): Promise<number | null> {
+	let config: LoadedConfig;
+	try {
+		config = loadConfig(options);
+	} catch (error) {
+		if (!(error instanceof ConfigError)) throw error;
+		process.stderr.write(
+			`${error.message}\nbroker: not started, the configuration is not valid; nothing was changed\n`,
+		);
+		return ExitCode.Config;
+	}
+	const log = new Logger(
+		stderrSink,
+		systemClock,
+		logOptions(config.settings, options.underSystemd),
+	);
+	for (const notice of config.notices) {
+		log.config.warning(formatNotice(notice));
+	}
+	const service = new Service(config, log, (error) => {
+		log.store.error("the store has died; ending, so that it can be started anew", {
+			error,
+		});
+		process.exit(ExitCode.StoreDied);
+	});
+	process.on("uncaughtException", (error) => {
+		log.system.error("unexpected failure, please report it", { error });
+		process.exit(ExitCode.Internal);
+	});
+	try {
+		await service.start();
+	} catch (error) {
+		log.system.error(error instanceof Error ? error.message : String(error));
+		await service.stop().catch(() => {});
+		return ExitCode.Failure;
+	}
+	handleSignals(service, log);
+	return null;
+}
+
+function handleSignals(service: Service, log: Logger): void {
+	let isStopping = false;
+	const stop = (signal: string) => {
+		if (isStopping) return;
+		isStopping = true;
+		log.system.info("stopping", { signal });
+		setTimeout(() => {
+			log.system.error("stopping takes too long, ending now");
+			process.exit(ExitCode.Failure);
+		}, STOP_TIMEOUT_MS).unref();
+		service.stop().then(
+			() => {
+				log.system.info("stopped");
+				process.exit(ExitCode.Ok);
+			},
+			(error) => {
+				log.system.error("could not stop cleanly", { error });
+				process.exit(ExitCode.Failure);
+			},
+		);
+	};
+	process.on("SIGTERM", stop);
+	process.on("SIGINT", stop);
+	process.on("SIGHUP", () => {
+		service.reload().catch((error) => {
+			log.config.error("reload failed", { error });
+		});
+	});
+	const report = process.env.TEST_REPORT_FILE;
+	if (report !== undefined) {
+		process.on("SIGUSR2", () => service.writeReport(report));
+	}
+}
+
+main(process.argv.slice(2)).then(
+	(code) => {
+		if (code !== null) process.exitCode = code;
+	},
+	(error) => {
+		process.stderr.write(`broker: ${error?.stack ?? error}\n`);
+		process.exit(ExitCode.Internal);
+	},
+);

@@ -1,0 +1,210 @@
+/**
+ * The running service: starts everything that the configuration names, reads it again
+ * on request, and says in plain lines what it does. Owned by main.ts.
+ */
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { createStore, RunningBroker } from "./compose.ts";
+import {
+	ConfigError,
+	formatProblem,
+	type ListenerSettings,
+	type LoadedConfig,
+	type Settings,
+} from "./config/config.ts";
+import { reloadConfig } from "./config/reload.ts";
+import { systemClock } from "./platform/clock.ts";
+import {
+	type Level,
+	type LogClass,
+	type Logger,
+	type LogOptions,
+	logClasses,
+} from "./platform/logger.ts";
+import type { Listener } from "./transport/byte-stream.ts";
+import { version } from "./version.ts";
+
+/** After goodbye has been said, clients have this long to close their side. */
+const GOODBYE_MS = 300;
+
+export class Service {
+	readonly #config: LoadedConfig;
+	readonly #log: Logger;
+	readonly #onFatal: (error: Error) => void;
+	#running: RunningBroker | null = null;
+
+	constructor(
+		config: LoadedConfig,
+		log: Logger,
+		onFatal: (error: Error) => void,
+	) {
+		this.#config = config;
+		this.#log = log;
+		this.#onFatal = onFatal;
+	}
+
+	/** @throws Error in words that name what is in the way */
+	async start(): Promise<void> {
+		const { settings, listeners } = this.#config;
+		const log = this.#log;
+		const store = await createStore(settings, systemClock, log, this.#onFatal);
+		const running = new RunningBroker({
+			settings,
+			clock: systemClock,
+			log,
+			store,
+		});
+		this.#running = running;
+		await running.start();
+		for (const listener of listeners) {
+			logListening(log, await running.listen(listener));
+		}
+		log.system.info(
+			settings.persistence
+				? `data in ${resolve(settings.data_dir)}`
+				: "persistence is off: what is acknowledged does not survive a restart",
+		);
+		log.system.info(
+			`broker ${version} is ready; stop it with Ctrl-C or kill ${process.pid}`,
+		);
+	}
+
+	async stop(): Promise<void> {
+		const running = this.#running;
+		this.#running = null;
+		if (running === null) return;
+		await running.stop();
+		await goodbye(running);
+	}
+
+	/** Reads the configuration again; a mistake in it leaves everything as it is. */
+	async reload(): Promise<void> {
+		const running = this.#running;
+		if (running === null) return;
+		const log = this.#log;
+		try {
+			const result = reloadConfig(this.#config);
+			const { settings, options } = this.#config;
+			log.configure(logOptions(settings, options.underSystemd));
+			running.broker.unauthenticated.limit = settings.unauthenticated_bytes;
+			for (const listener of result.listenersRemoved) {
+				await this.#close(running, listener);
+			}
+			for (const { from, to } of result.listenersMoved) {
+				await this.#close(running, from);
+				await this.#open(running, to);
+			}
+			for (const listener of result.listenersAdded) {
+				await this.#open(running, listener);
+			}
+			log.config.info("configuration read again", {
+				changed: result.changed.join(" ") || "nothing",
+				needs_restart: result.needsRestart.join(" ") || "nothing",
+			});
+		} catch (error) {
+			if (!(error instanceof ConfigError)) throw error;
+			for (const problem of error.problems) {
+				log.config.error(formatProblem(problem));
+			}
+			log.config.error(
+				"configuration not read again: it has mistakes; the running one stays",
+			);
+		}
+	}
+
+	/** For tests: what the process holds, as JSON. Collects garbage first where the runtime allows. */
+	writeReport(file: string): void {
+		const broker = this.#running?.broker;
+		if (broker === undefined) return;
+		globalThis.gc?.();
+		const { heapUsed, rss, external } = process.memoryUsage();
+		const budgets = Object.fromEntries(
+			broker.budgets.map((budget) => [budget.name, budget.used]),
+		);
+		const report = {
+			heapUsed,
+			rss,
+			external,
+			budgets,
+			connections: broker.connections.size,
+			sessions: broker.registry.size,
+			subscriptions: broker.router.subscriptions.size,
+			counters: broker.counters,
+			statistics: broker.statistics,
+			store: broker.store.counters,
+		};
+		writeFileSync(file, JSON.stringify(report));
+	}
+
+	async #open(
+		running: RunningBroker,
+		settings: ListenerSettings,
+	): Promise<void> {
+		const { listeners } = this.#config;
+		try {
+			logListening(this.#log, await running.listen(settings));
+			listeners.push(settings);
+		} catch (error) {
+			this.#log.system.error(
+				error instanceof Error ? error.message : String(error),
+			);
+		}
+	}
+
+	async #close(
+		running: RunningBroker,
+		settings: ListenerSettings,
+	): Promise<void> {
+		const { listeners } = this.#config;
+		await running.unlisten(settings.name);
+		const index = listeners.findIndex((each) => each.name === settings.name);
+		if (index >= 0) listeners.splice(index, 1);
+		this.#log.system.info(`no longer listening on ${settings.name}`);
+	}
+}
+
+export function logOptions(
+	settings: Settings,
+	underSystemd: boolean,
+): LogOptions {
+	const format = settings["log.format"];
+	const level = settings["log.level"];
+	const classes: Partial<Record<LogClass, Level | "off">> = {};
+	for (const name of logClasses) {
+		const own = settings[`log.class.${name}`];
+		if (own !== "default") classes[name] = own;
+	}
+	return {
+		level,
+		classes,
+		format:
+			format === "auto" ? (underSystemd ? "systemd" : "text") : format,
+	};
+}
+
+const schemes: Readonly<Record<string, string>> = {
+	tcp: "mqtt",
+	ws: "ws",
+	unix: "unix",
+};
+
+function logListening(log: Logger, listener: Listener): void {
+	const scheme = schemes[listener.transport] ?? listener.transport;
+	const path = listener.transport === "ws" ? "/mqtt" : "";
+	for (const address of listener.addresses) {
+		log.system.info(
+			`listening on ${scheme}://${address}${path} (${listener.name})`,
+		);
+	}
+}
+
+/** Lets the last packets leave before the process ends. */
+async function goodbye(running: RunningBroker): Promise<void> {
+	const until = systemClock.monotonicMs() + GOODBYE_MS;
+	while (
+		running.openStreams > 0 &&
+		systemClock.monotonicMs() < until
+	) {
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+}

@@ -1,0 +1,239 @@
+import { join } from "node:path";
+import fc from "fast-check";
+import t from "tap";
+import { systemClock } from "../../src/platform/clock.ts";
+import { matches } from "../../src/protocol/topic.ts";
+import type { Store } from "../../src/store/store.ts";
+import { StoreClient } from "../../src/store/store-client.ts";
+import { LateStore } from "../support/late-store.ts";
+import {
+	allRetained,
+	allSessions,
+	committed,
+	entry,
+	message,
+	session,
+} from "../support/store-fixtures.ts";
+
+/** Random rows of operations against a model that is as simple as can be, with reopening. */
+
+const key = fc.integer({ min: 1, max: 3 });
+const sequence = fc.integer({ min: 1, max: 12 });
+const topic = fc.constantFrom("a", "a/b", "a/b/c", "b", "$SYS/x", "a-b");
+const payload = fc.string({ maxLength: 12 });
+const filters = ["#", "a/#", "a/+", "+", "+/b/#", "a/b", "$SYS/#"];
+
+const step = fc.oneof(
+	fc.record({ do: fc.constant("session" as const), key }),
+	fc.record({ do: fc.constant("end" as const), key }),
+	fc.record({
+		do: fc.constant("enqueue" as const),
+		keys: fc.uniqueArray(key, { minLength: 1 }),
+		topic,
+		payload,
+	}),
+	fc.record({ do: fc.constant("sent" as const), key, sequence }),
+	fc.record({ do: fc.constant("released" as const), key, sequence }),
+	fc.record({
+		do: fc.constant("dequeue" as const),
+		key,
+		sequence,
+		count: fc.integer({ min: 1, max: 6 }),
+	}),
+	fc.record({
+		do: fc.constant("retain" as const),
+		topic,
+		payload,
+		lazy: fc.boolean(),
+	}),
+	fc.record({ do: fc.constant("forget" as const), topic, lazy: fc.boolean() }),
+	fc.record({ do: fc.constant("turn" as const) }),
+	fc.record({ do: fc.constant("commit" as const) }),
+	fc.record({ do: fc.constant("reopen" as const) }),
+	fc.record({
+		do: fc.constant("look" as const),
+		key,
+		filter: fc.constantFrom(...filters),
+	}),
+);
+type ModelStep = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+interface ModelRow {
+	topic: string;
+	payload: string;
+	phase: number;
+}
+
+class Model {
+	readonly sessions = new Set<number>();
+	readonly queues = new Map<number, Map<number, ModelRow>>();
+	readonly last = new Map<number, number>();
+	readonly retained = new Map<string, string>();
+
+	queue(key: number): Map<number, ModelRow> {
+		const queue = this.queues.get(key) ?? new Map<number, ModelRow>();
+		this.queues.set(key, queue);
+		return queue;
+	}
+}
+
+function write(store: Store, model: Model, step: ModelStep): void {
+	switch (step.do) {
+		case "session":
+			model.sessions.add(step.key);
+			return store.putSession(session(step.key), null);
+		case "end":
+			model.sessions.delete(step.key);
+			model.queues.delete(step.key);
+			model.last.delete(step.key);
+			return store.deleteSession(step.key, null);
+		case "enqueue": {
+			const given = message(step.topic, step.payload);
+			for (const key of step.keys) {
+				const next = (model.last.get(key) ?? 0) + 1;
+				model.last.set(key, next);
+				const { topic, payload } = step;
+				model.queue(key).set(next, { topic, payload, phase: 0 });
+				store.enqueue(key, next, given, entry(), 0, null);
+			}
+			return;
+		}
+		case "sent":
+		case "released": {
+			const row = model.queue(step.key).get(step.sequence);
+			if (row !== undefined) row.phase = step.do === "sent" ? 1 : 2;
+			if (step.do === "sent") store.markSent(step.key, step.sequence, 1, null);
+			else store.markReleased(step.key, step.sequence, null);
+			return;
+		}
+		case "dequeue":
+			for (let at = step.sequence; at < step.sequence + step.count; at++) {
+				// Only what was given can be taken out: a sequence is never used twice.
+				if (at > (model.last.get(step.key) ?? 0)) return;
+				model.queue(step.key).delete(at);
+				store.dequeue(step.key, at, null);
+			}
+			return;
+		case "retain":
+			model.retained.set(step.topic, step.payload);
+			return store.putRetained(
+				message(step.topic, step.payload),
+				0,
+				step.lazy,
+				null,
+			);
+		case "forget":
+			model.retained.delete(step.topic);
+			return store.deleteRetained(step.topic, step.lazy, null);
+	}
+}
+
+async function check(
+	store: Store,
+	model: Model,
+	key: number,
+	filter: string,
+): Promise<void> {
+	const sessions = await allSessions(store);
+	t.strictSame(
+		sessions.map((row) => [row.key, row.queuedMessages, row.lastSequence]),
+		[...model.sessions]
+			.sort()
+			.map((key) => [key, model.queue(key).size, model.last.get(key) ?? 0]),
+	);
+	const page = await store.readQueue(key, -1, 1000, 1e6, false);
+	const rows = [...model.queue(key)].sort(([a], [b]) => a - b);
+	t.strictSame(
+		page.messages.map(({ sequence, phase, message }) => [
+			sequence,
+			phase,
+			message.topic,
+			message.payload.toString(),
+		]),
+		rows.map(([sequence, row]) => [
+			sequence,
+			row.phase,
+			row.topic,
+			row.payload,
+		]),
+	);
+	const bytes = rows.reduce(
+		(sum, [, row]) => sum + row.topic.length + Buffer.byteLength(row.payload),
+		0,
+	);
+	const saved = sessions.find((row) => row.key === key);
+	if (saved !== undefined) t.equal(saved.queuedBytes, bytes);
+	const retained = await allRetained(store, filter);
+	t.strictSame(
+		new Map(
+			retained.map(({ message }) => [
+				message.topic,
+				message.payload.toString(),
+			]),
+		),
+		new Map([...model.retained].filter(([topic]) => matches(filter, topic))),
+	);
+}
+
+async function run(
+	steps: readonly ModelStep[],
+	first: Store,
+	reopen: (store: Store) => Promise<Store>,
+): Promise<boolean> {
+	let store = first;
+	const model = new Model();
+	for (const step of steps) {
+		if (step.do === "turn") await new Promise(setImmediate);
+		else if (step.do === "commit") await committed(store);
+		else if (step.do === "reopen") store = await reopen(store);
+		else if (step.do === "look")
+			await check(store, model, step.key, step.filter);
+		else write(store, model, step);
+	}
+	store = await reopen(store);
+	for (const key of [1, 2, 3]) await check(store, model, key, "#");
+	await store.close();
+	return t.passing();
+}
+
+const rows = fc.array(step, { minLength: 5, maxLength: 60 });
+const limits = { interruptAfterTimeLimit: 6000 };
+
+t.test("a store on a file does what the model does", async (t) => {
+	const folder = t.testdir();
+	let runs = 0;
+	await fc.assert(
+		fc.asyncProperty(rows, async (steps) => {
+			const path = join(folder, `${runs++}.db`);
+			const open = async () => {
+				const store = new StoreClient({
+					path,
+					clock: systemClock,
+					commitIntervalMs: 20,
+					lazyIntervalMs: 5,
+					onFatal: (error) => t.fail(error.message),
+					onTrouble: (words) => t.fail(words),
+				});
+				await store.open();
+				return store;
+			};
+			return run(steps, await open(), async (store) => {
+				await store.close();
+				return open();
+			});
+		}),
+		{ numRuns: 25, ...limits },
+	);
+});
+
+t.test("a late store does what the model does", async () => {
+	await fc.assert(
+		fc.asyncProperty(rows, fc.integer(), (steps, seed) =>
+			run(steps, new LateStore({ maxDelayMs: 0, seed }), async (store) => {
+				await committed(store);
+				return (store as LateStore).restart();
+			}),
+		),
+		{ numRuns: 100, ...limits },
+	);
+});

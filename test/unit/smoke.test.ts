@@ -1,0 +1,21 @@
+import t from "tap";
+import mqtt from "mqtt";
+import { startBroker } from "../support/start-broker.ts";
+t.test("pubsub", async (t) => {
+	const b = await startBroker(t);
+	const mk = (o: object) => new mqtt.MqttClient(() => b.open() as never, { clientId: "c" + Math.random().toString(16).slice(2), reconnectPeriod: 0, ...o });
+	const a = mk({ protocolVersion: 5 });
+	await new Promise((r) => a.once("connect", r));
+	await a.subscribeAsync("a/#", { qos: 2 });
+	const got: string[] = [];
+	a.on("message", (topic, p) => got.push(`${topic}=${p}`));
+	const c = mk({ protocolVersion: 4, clean: false });
+	await new Promise((r) => c.once("connect", r));
+	await c.publishAsync("a/b", "0", { qos: 0 });
+	await c.publishAsync("a/b", "1", { qos: 1 });
+	await c.publishAsync("a/b", "2", { qos: 2, retain: true });
+	while (got.length < 3) await new Promise((r) => setImmediate(r));
+	console.log(got, b.log);
+	t.same(got.length, 3);
+	await a.endAsync(); await c.endAsync(true);
+});

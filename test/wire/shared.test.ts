@@ -1,0 +1,4 @@
+import t from "tap";
+import { runWireCases } from "./wire-suite.ts";
+
+await runWireCases(t, ["shared", "overlapping", "ordering", "receive-maximum"]);
