@@ -15,8 +15,8 @@ import {
 	loadConfig,
 } from "./config/config.ts";
 import { extensionFragments } from "./extensions/index.ts";
-import { isUnderSystemd, Logger, stderrSink } from "./platform/logger.ts";
 import { systemClock } from "./platform/clock.ts";
+import { isUnderSystemd, Logger, stderrSink } from "./platform/logger.ts";
 import { logOptions, Service } from "./service.ts";
 import { versionText } from "./version.ts";
 
@@ -91,9 +91,12 @@ async function run(options: LoadOptions): Promise<number | null> {
 		log.config.warning(formatNotice(notice));
 	}
 	const service = new Service(config, log, (error) => {
-		log.store.error("the store has died; ending, so that it can be started anew", {
-			error,
-		});
+		log.store.error(
+			"the store has died; ending, so that it can be started anew",
+			{
+				error,
+			},
+		);
 		process.exit(ExitCode.StoreDied);
 	});
 	process.on("uncaughtException", (error) => {

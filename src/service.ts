@@ -177,8 +177,7 @@ export function logOptions(
 	return {
 		level,
 		classes,
-		format:
-			format === "auto" ? (underSystemd ? "systemd" : "text") : format,
+		format: format === "auto" ? (underSystemd ? "systemd" : "text") : format,
 	};
 }
 
@@ -201,10 +200,7 @@ function logListening(log: Logger, listener: Listener): void {
 /** Lets the last packets leave before the process ends. */
 async function goodbye(running: RunningBroker): Promise<void> {
 	const until = systemClock.monotonicMs() + GOODBYE_MS;
-	while (
-		running.openStreams > 0 &&
-		systemClock.monotonicMs() < until
-	) {
+	while (running.openStreams > 0 && systemClock.monotonicMs() < until) {
 		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
 }

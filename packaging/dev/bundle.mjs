@@ -36,6 +36,7 @@ const shared = {
 		"import.meta.url": "__bundleUrl",
 		"import.meta.filename": "__filename",
 		"import.meta.dirname": "__dirname",
+		"import.meta.main": "false",
 	},
 };
 

@@ -2,9 +2,10 @@
  * The part of a leaving member's shared messages that is in the store only: read page
  * by page and given to members that are online, until the client comes back.
  */
-import { DeliveryPhase } from "../store/store.ts";
+
 import type { Session } from "../session/session.ts";
 import type { SessionContext } from "../session/session-context.ts";
+import { DeliveryPhase } from "../store/store.ts";
 import type { Router } from "./router.ts";
 
 const PAGE_MESSAGES = 100;
@@ -55,7 +56,8 @@ function hasHeir(router: Router, session: Session): boolean {
 		if (subscription.sharedGroup === null) continue;
 		const group = router.subscriptions.groupOf(subscription.filter);
 		const isOnline = group?.members.some(
-			(member) => member.session !== session && member.session.outbound !== null,
+			(member) =>
+				member.session !== session && member.session.outbound !== null,
 		);
 		if (isOnline === true) return true;
 	}

@@ -74,6 +74,8 @@ function parse(argv: readonly string[]) {
 			},
 		});
 	} catch (error) {
-		throw new UsageError(error instanceof Error ? error.message : String(error));
+		throw new UsageError(
+			error instanceof Error ? error.message : String(error),
+		);
 	}
 }

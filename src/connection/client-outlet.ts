@@ -3,9 +3,9 @@
  * the outbox, within what the client said it can take.
  */
 import type { Broker } from "../broker/broker.ts";
-import type { Connect } from "../protocol/messages.ts";
 import type { QoS } from "../protocol/constants.ts";
 import type { Dialect } from "../protocol/dialect.ts";
+import type { Connect } from "../protocol/messages.ts";
 import { encodePublish, publishFirstByte } from "../protocol/publish.ts";
 import type { ReasonCode } from "../protocol/reason-codes.ts";
 import type { Delivery } from "../session/delivery.ts";
@@ -80,7 +80,8 @@ export class ClientOutlet implements Outlet {
 	get dropsQoS0(): boolean {
 		if (!this.isOpen) return true;
 		if (this.#congestedSinceMs < 0) return false;
-		if (this.#outbox.pendingBytes > 2 * this.#outbox.highWaterBytes) return true;
+		if (this.#outbox.pendingBytes > 2 * this.#outbox.highWaterBytes)
+			return true;
 		return !this.isPausing;
 	}
 

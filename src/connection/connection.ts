@@ -7,13 +7,15 @@
  */
 import type { Broker, OpenConnection } from "../broker/broker.ts";
 import type { AuthExchange, ClientInfo } from "../broker/hooks.ts";
-import { type TimerTarget, WheelTimer } from "../platform/timer-wheel.ts";
-import { encodeAcknowledgement } from "../protocol/acks.ts";
-import type { AcknowledgementType } from "../protocol/acks.ts";
+import {
+	type AcknowledgementType,
+	encodeAcknowledgement,
+} from "../protocol/acks.ts";
+import { PacketType } from "../protocol/constants.ts";
 import type { Dialect } from "../protocol/dialect.ts";
-import { encodeDisconnect } from "../protocol/packets.ts";
 import { type FrameSink, FrameSplitter } from "../protocol/frame-splitter.ts";
 import type { Connect } from "../protocol/messages.ts";
+import { encodeDisconnect } from "../protocol/packets.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { TopicMemory } from "../protocol/publish.ts";
 import { describeReason, ReasonCode } from "../protocol/reason-codes.ts";
@@ -26,6 +28,13 @@ import type {
 	OutletOwner,
 	PausedPublisher,
 } from "./client-outlet.ts";
+import {
+	logClosed,
+	logFailure,
+	logProtocolError,
+	logRefused,
+} from "./connection-log.ts";
+import { ConnectionTimers } from "./connection-timers.ts";
 import { dispatch } from "./dispatch.ts";
 import { refuseMalformedConnect } from "./handle-connect.ts";
 import type { ListenerPolicy } from "./listener-policy.ts";
@@ -54,6 +63,7 @@ export type Hold = (typeof Hold)[keyof typeof Hold];
 
 /** Unanswered packets of one client at which it is not read any further. */
 const MAX_PENDING_ACKS = 1000;
+const READ_BYTES = 64 * 1024;
 
 export class Connection
 	implements
@@ -62,18 +72,18 @@ export class Connection
 		AckSink,
 		OpenConnection,
 		OutletOwner,
-		PausedPublisher,
-		TimerTarget
+		PausedPublisher
 {
 	readonly broker: Broker;
 	readonly stream: ByteStream;
 	readonly policy: ListenerPolicy;
+	readonly splitter: FrameSplitter;
 	readonly outbox: Outbox;
 	readonly acks: AckRing;
+	readonly timers: ConnectionTimers;
 	readonly topicMemory = new TopicMemory();
 	/** `192.168.1.7:50312` */
 	readonly peer: string;
-	readonly splitter: FrameSplitter;
 	state: ConnectionState = ConnectionState.AwaitConnect;
 	/** Known once CONNECT was decoded. */
 	dialect: Dialect | null = null;
@@ -89,17 +99,9 @@ export class Connection
 	authenticationData: Buffer | null = null;
 	/** The client said goodbye in a way that discards its will. */
 	discardsWill = false;
-	/** ms between two packets after which the client is gone; 0 for never. */
-	keepAliveMs = 0;
 	rate: MessageRate | null = null;
-	readonly #timer = new WheelTimer(this);
-	readonly #sendTimer = new WheelTimer(this);
-	readonly #holdTimer = new WheelTimer(this);
-	readonly #retryTimer = new WheelTimer(this);
 	readonly #onStreamClosed: () => void;
 	#holds = 0;
-	#lastReceivedMs: number;
-	#pendingBytesBefore = 0;
 
 	/** @param onStreamClosed runs once, when the stream is closed for good */
 	constructor(
@@ -108,16 +110,12 @@ export class Connection
 		policy: ListenerPolicy,
 		onStreamClosed: () => void = () => {},
 	) {
-		this.#onStreamClosed = onStreamClosed;
 		const { settings } = broker;
 		this.broker = broker;
 		this.stream = stream;
 		this.policy = policy;
-		const { remoteAddress, remotePort, listener } = stream.info;
-		const host = remoteAddress.includes(":")
-			? `[${remoteAddress}]`
-			: remoteAddress;
-		this.peer = remoteAddress === "" ? listener : `${host}:${remotePort}`;
+		this.peer = peerOf(stream);
+		this.#onStreamClosed = onStreamClosed;
 		this.splitter = new FrameSplitter(
 			settings.max_connect_size,
 			broker.unauthenticated,
@@ -130,22 +128,27 @@ export class Connection
 			settings.outbox_high_water,
 		);
 		this.acks = new AckRing(this);
-		this.#lastReceivedMs = broker.clock.monotonicMs();
+		this.timers = new ConnectionTimers(this);
 		broker.connections.add(this);
 		broker.statistics.connectionsAccepted++;
 		stream.setHandler(this);
-		broker.wheel.schedule(this.#timer, settings.connect_timeout);
+	}
+
+	/** We are not reading this client at the moment. */
+	get isHeld(): boolean {
+		return this.#holds !== 0;
 	}
 
 	onData(chunk: Buffer): void {
 		if (this.state === ConnectionState.Closed) return;
-		this.#lastReceivedMs = this.broker.clock.monotonicMs();
+		this.timers.onReceived();
 		this.broker.statistics.bytesReceived += chunk.length;
 		try {
+			if (this.state === ConnectionState.AwaitConnect) this.#checkStart(chunk);
 			this.splitter.push(chunk, this);
 			if (this.state < ConnectionState.Open) this.#checkUnauthenticated();
 		} catch (error) {
-			this.#onError(error);
+			this.fail(error);
 		}
 	}
 
@@ -162,7 +165,7 @@ export class Connection
 
 	onDrain(): void {
 		this.outbox.onDrain();
-		this.broker.wheel.cancel(this.#sendTimer);
+		this.timers.onDrain();
 		if (this.outlet === null || this.session === null) return;
 		this.outlet.onDrain();
 		if (!this.outbox.isCongested) this.session.outbound?.pump();
@@ -171,7 +174,7 @@ export class Connection
 	onClose(error: Error | null): void {
 		this.#onStreamClosed();
 		if (this.state === ConnectionState.Closed) return;
-		this.#logClosed(error === null ? "closed by the client" : error.message);
+		logClosed(this, error === null ? "closed by the client" : error.message);
 		this.#release();
 	}
 
@@ -191,6 +194,7 @@ export class Connection
 				),
 			);
 		}
+		if (this.outbox.isBlocked) this.timers.onBlocked();
 	}
 
 	onAcksEmpty(): void {
@@ -206,32 +210,27 @@ export class Connection
 		this.unhold(Hold.SlowSubscriber);
 	}
 
-	/** Bytes were appended while the peer takes none: from now on the clock runs. */
 	onBlocked(): void {
-		if (this.#sendTimer.isScheduled) return;
-		const { send_timeout } = this.broker.settings;
-		this.#pendingBytesBefore = this.outbox.pendingBytes;
-		this.broker.wheel.schedule(this.#sendTimer, send_timeout);
+		this.timers.onBlocked();
 	}
 
 	/** Stops reading, for `forMs` at most; what has been read already is kept, bounded. */
 	hold(reason: Hold, forMs = Number.POSITIVE_INFINITY): void {
+		if (this.state === ConnectionState.Closed) return;
 		if (this.#holds === 0) this.stream.pause();
 		this.#holds |= reason;
-		if (forMs !== Number.POSITIVE_INFINITY) {
-			this.broker.wheel.schedule(this.#holdTimer, forMs);
-		}
+		if (forMs !== Number.POSITIVE_INFINITY) this.timers.limitHold(forMs);
 	}
 
 	unhold(reason: Hold): void {
 		if ((this.#holds & reason) === 0) return;
 		this.#holds &= ~reason;
 		if (this.#holds !== 0 || this.state === ConnectionState.Closed) return;
-		this.#lastReceivedMs = this.broker.clock.monotonicMs(); // our pause is not the client's silence
+		this.timers.onReceived();
 		try {
 			this.splitter.resume(this);
 		} catch (error) {
-			this.#onError(error);
+			this.fail(error);
 			return;
 		}
 		if (this.#holds === 0) this.stream.resume();
@@ -239,222 +238,113 @@ export class Connection
 
 	/** The client is in: full packet size, keep alive, everything allowed. */
 	onOpened(): void {
-		const { settings, wheel, partialFrames } = this.broker;
+		const { settings, partialFrames } = this.broker;
 		this.state = ConnectionState.Open;
 		this.splitter.useLimits(settings.max_packet_size, partialFrames);
-		if (this.keepAliveMs > 0) wheel.schedule(this.#timer, this.keepAliveMs);
-		else wheel.cancel(this.#timer);
-		if (this.dialect?.retriesOnOpenConnection === true) {
-			wheel.schedule(this.#retryTimer, settings.retry_interval);
-		}
+		// A WebSocket message may hold many packets; while we hold, its rest waits here.
+		this.splitter.maxHeldBytes = 2 * settings.max_packet_size + READ_BYTES;
+		this.timers.onOpened();
 	}
 
-	/** Closes after telling the client why, where its protocol can [MQTT-4.13.1-1]. */
+	/** Closes after telling the client why, where its protocol can [MQTT-4.13.1-1] [MQTT-4.13.2-1]. */
 	terminate(reason: ReasonCode, words: string): void {
 		if (this.state === ConnectionState.Closed) return;
-		if (this.state === ConnectionState.Open && this.dialect?.sendsDisconnect) {
-			this.outbox.append(this.#disconnectFrame(reason, words)); // [MQTT-3.14.0-1]
-		}
-		this.#logClosed(`${describeReason(reason)}: ${words}`);
+		logClosed(this, `${describeReason(reason)}: ${words}`);
+		this.#sayGoodbye(reason, words);
 		this.#release();
 	}
 
-	/** Closes with a last packet instead of a DISCONNECT; the caller has logged why. */
+	/** Closes after a last packet of the caller's, who has logged why. */
 	closeAfter(frame: Buffer | null): void {
 		if (this.state === ConnectionState.Closed) return;
 		if (frame !== null) this.outbox.append(frame);
 		this.#release();
 	}
 
-	onTimer(timer: WheelTimer): void {
-		if (timer === this.#timer) this.#onSilence();
-		else if (timer === this.#sendTimer) this.#onSendTimeout();
-		else if (timer === this.#holdTimer) this.#onHoldOver();
-		else this.#onRetry();
-	}
-
-	/** Runs a handler's later part with the same care as the handler itself. */
+	/** Runs the later part of a handler with the same care as the handler itself. */
 	guard(action: () => void): void {
 		if (this.state === ConnectionState.Closed) return;
 		try {
 			action();
 		} catch (error) {
-			this.#onError(error);
+			this.fail(error);
 		}
 	}
 
+	/** The peer's fault ends here, and so does ours, as far as it concerns one client. */
 	fail(error: unknown): void {
-		this.#onError(error);
-	}
-
-	#onSilence(): void {
-		const { clock, wheel, settings, statistics } = this.broker;
-		if (this.state !== ConnectionState.Open) {
-			if (this.#holds !== 0 && this.state === ConnectionState.Connecting) {
-				wheel.schedule(this.#timer, settings.connect_timeout);
-				return;
-			}
-			this.#logRefused("no CONNECT within connect_timeout", "connect_timeout");
-			this.#release();
+		if (this.state === ConnectionState.Closed) return;
+		if (!(error instanceof ProtocolError)) {
+			logFailure(this, error);
+			this.terminate(ReasonCode.UnspecifiedError, "internal error");
 			return;
 		}
-		const silentMs = clock.monotonicMs() - this.#lastReceivedMs;
-		if (this.#holds !== 0 || silentMs < this.keepAliveMs) {
-			const rest = this.#holds !== 0 ? this.keepAliveMs : this.keepAliveMs - silentMs;
-			wheel.schedule(this.#timer, rest);
+		this.broker.statistics.protocolErrors++;
+		logProtocolError(this, error);
+		if (this.state === ConnectionState.AwaitConnect) {
+			refuseMalformedConnect(this, error);
 			return;
 		}
-		statistics.keepAliveTimeouts++;
-		this.terminate(
-			ReasonCode.KeepAliveTimeout,
-			`nothing received for ${Math.round(silentMs / 1000)} s`,
-		); // [MQTT-3.1.2-22]
-	}
-
-	#onSendTimeout(): void {
-		if (!this.outbox.isBlocked) return;
-		const { pendingBytes } = this.outbox;
-		if (pendingBytes < this.#pendingBytesBefore) {
-			this.onBlocked();
-			return;
-		}
-		const { statistics, settings } = this.broker;
-		statistics.sendTimeouts++;
-		this.#logClosed(
-			`took nothing for ${settings.send_timeout / 1000} s (send_timeout)`,
-		);
-		this.stream.destroy();
+		this.#sayGoodbye(error.reasonCode, error.message);
 		this.#release();
 	}
 
-	#onHoldOver(): void {
-		this.unhold(Hold.SlowSubscriber);
-		this.unhold(Hold.MessageRate);
-		if ((this.#holds & Hold.Connecting) !== 0) this.guard(() => this.onDelayOver?.());
-	}
-
-	/** What goes on when a delayed take-over may proceed. */
-	onDelayOver: (() => void) | null = null;
-
-	#onRetry(): void {
-		if (this.state !== ConnectionState.Open) return;
-		this.session?.outbound?.retry();
-		const { wheel, settings } = this.broker;
-		wheel.schedule(this.#retryTimer, settings.retry_interval);
+	/** A first packet that cannot become a CONNECT: no need to wait for the rest of it. */
+	#checkStart(chunk: Buffer): void {
+		if (this.splitter.bufferedBytes > 0) return;
+		if ((chunk[0] as number) >> 4 === PacketType.Connect) return;
+		throw new ProtocolError(
+			ReasonCode.ProtocolError,
+			"the first packet is not CONNECT; perhaps no MQTT client at all, or TLS on a plain port",
+		); // [MQTT-3.1.0-1]
 	}
 
 	#checkUnauthenticated(): void {
 		const { unauthenticated } = this.broker;
 		if (unauthenticated.used <= unauthenticated.limit) return;
 		if (this.splitter.bufferedBytes === 0) return;
-		this.#logRefused(
+		logRefused(
+			this,
 			"too much received from clients that are not authenticated",
 			"unauthenticated_bytes",
 		);
 		this.#release();
 	}
 
-	#onError(error: unknown): void {
-		if (this.state === ConnectionState.Closed) return;
-		if (!(error instanceof ProtocolError)) {
-			this.broker.log.system.error("closing a connection after a failure of ours", {
-				client: this.client?.clientId ?? "",
-				address: this.peer,
-				error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-			});
-			this.terminate(ReasonCode.UnspecifiedError, "internal error");
-			return;
-		}
-		this.broker.statistics.protocolErrors++;
-		this.#logProtocolError(error);
-		if (this.state === ConnectionState.AwaitConnect) {
-			refuseMalformedConnect(this, error);
-			return;
-		}
-		if (this.state === ConnectionState.Open && this.dialect?.sendsDisconnect) {
-			this.outbox.append(this.#disconnectFrame(error.reasonCode, error.message));
-		}
-		this.#release();
-	}
-
-	#disconnectFrame(reason: ReasonCode, words: string): Buffer {
-		const { connect } = this;
-		const frame = encodeDisconnect(reason, words);
-		// [MQTT-3.14.2-3]
-		if (connect !== null && frame.length > connect.maximumPacketSize) {
-			return encodeDisconnect(reason);
-		}
-		return frame;
+	#sayGoodbye(reason: ReasonCode, words: string): void {
+		if (this.state !== ConnectionState.Open) return; // [MQTT-3.14.0-1]
+		if (this.dialect?.sendsDisconnect !== true) return;
+		const limit = this.connect?.maximumPacketSize ?? 0;
+		const frame = encodeDisconnect(reason, words); // [MQTT-3.14.2-1] [MQTT-3.14.2-2]
+		if (frame.length <= limit) this.outbox.append(frame);
+		else this.outbox.append(encodeDisconnect(reason)); // [MQTT-3.14.2-3]
 	}
 
 	/** Lets go of everything and closes once what was written has left. */
 	#release(): void {
 		const { broker, session, outlet } = this;
 		this.state = ConnectionState.Closed;
-		for (const timer of [
-			this.#timer,
-			this.#sendTimer,
-			this.#holdTimer,
-			this.#retryTimer,
-		]) {
-			broker.wheel.cancel(timer);
-		}
+		this.timers.cancel();
 		this.splitter.reset();
 		this.acks.close();
 		this.exchange = null;
 		broker.connections.delete(this);
 		this.outbox.flush();
-		this.outbox.close();
 		this.stream.end(); // [MQTT-3.14.4-1] [MQTT-3.14.4-2]
+		this.outbox.close();
 		if (session !== null && outlet !== null) {
 			this.session = null;
 			broker.registry.close(session, outlet, !this.discardsWill);
 			outlet.releasePublishers();
 		}
 	}
+}
 
-	#logClosed(reason: string): void {
-		const { client } = this;
-		if (client === null || this.session === null) {
-			this.broker.log.access.debug("connection closed", {
-				address: this.peer,
-				reason,
-			});
-			return;
-		}
-		this.broker.log.access.info("client disconnected", {
-			client: client.clientId,
-			address: this.peer,
-			reason,
-		});
-	}
-
-	#logRefused(reason: string, key: string): void {
-		const { statistics, logLimit, log } = this.broker;
-		statistics.connectionsRefused++;
-		const suppressed = logLimit.check(`refused ${reason}`);
-		if (suppressed < 0) return;
-		log.access.warning("connection closed", {
-			address: this.peer,
-			listener: this.policy.name,
-			reason,
-			key,
-			suppressed,
-		});
-	}
-
-	#logProtocolError(error: ProtocolError): void {
-		const { logLimit, log } = this.broker;
-		const suppressed = logLimit.check(
-			`protocol ${this.client?.clientId ?? this.stream.info.remoteAddress}`,
-		);
-		if (suppressed < 0) return;
-		log.protocol.warning("client broke the protocol", {
-			client: this.client?.clientId ?? "",
-			address: this.peer,
-			reason: describeReason(error.reasonCode),
-			error: error.message,
-			suppressed,
-		});
-	}
+/** `192.168.1.7:50312`, or the listener's name where there is no address. */
+function peerOf(stream: ByteStream): string {
+	const { remoteAddress, remotePort, listener } = stream.info;
+	if (remoteAddress === "") return listener;
+	return remoteAddress.includes(":")
+		? `[${remoteAddress}]:${remotePort}`
+		: `${remoteAddress}:${remotePort}`;
 }

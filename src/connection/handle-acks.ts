@@ -1,5 +1,8 @@
 /** PUBACK, PUBREC, PUBREL, PUBCOMP: the handshakes of QoS 1 and 2, both ways. */
-import { decodeAcknowledgement, encodeAcknowledgement } from "../protocol/acks.ts";
+import {
+	decodeAcknowledgement,
+	encodeAcknowledgement,
+} from "../protocol/acks.ts";
 import { PacketType } from "../protocol/constants.ts";
 import type { Acknowledgement } from "../protocol/messages.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
@@ -15,8 +18,15 @@ function decode(
 	bodyStart: number,
 	end: number,
 ): Acknowledgement {
-	const family = connection.dialect?.family ?? 3;
-	return decodeAcknowledgement(buffer, start, bodyStart, end, family);
+	const { dialect } = connection;
+	return decodeAcknowledgement(
+		buffer,
+		start,
+		bodyStart,
+		end,
+		dialect?.family ?? 3,
+		dialect?.allowsDupOnRequests === true,
+	);
 }
 
 /** The client has a QoS 1 message. An unknown id is ignored: it may be late. */
@@ -58,7 +68,8 @@ export function handlePubrec(
 	}
 	const isRefused =
 		ack.reasonCode >= FAILURE && entry.phase !== DeliveryPhase.Released;
-	if (isRefused) outbound?.complete(entry); // [MQTT-4.4.0-2] [MQTT-4.8.2-6]
+	if (isRefused)
+		outbound?.complete(entry); // [MQTT-4.4.0-2] [MQTT-4.8.2-6]
 	else outbound?.release(entry); // [MQTT-4.3.3-4]
 }
 

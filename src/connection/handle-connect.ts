@@ -37,8 +37,7 @@ export function handleConnect(
 		connect = decodeConnect(buffer, start, bodyStart, end); // [MQTT-3.1.4-1]
 	} catch (error) {
 		const level = peekProtocolLevel(buffer, bodyStart, end);
-		if (level >= 5) connection.dialect = mqtt5;
-		else if (level > 0) connection.dialect = mqtt311;
+		connection.dialect = level >= 5 ? mqtt5 : mqtt311;
 		throw error;
 	}
 	connection.connect = connect;
@@ -96,7 +95,7 @@ export function onAuthenticated(
 	}
 	logRivals(connection, rival?.peer ?? "", delayMs);
 	connection.hold(Hold.Connecting, delayMs);
-	connection.onDelayOver = () => open(connection);
+	connection.timers.whenDelayOver = () => open(connection);
 }
 
 /** Refuses with a CONNACK where the version has one for it, and closes [MQTT-3.2.2-7]. */
@@ -134,7 +133,7 @@ export function refuseMalformedConnect(
 	const { dialect } = connection;
 	const isUnsupported =
 		error.reasonCode === ReasonCode.UnsupportedProtocolVersion;
-	if (dialect === null || (!dialect.hasProperties && !isUnsupported)) {
+	if (dialect?.hasProperties !== true && !(dialect && isUnsupported)) {
 		connection.closeAfter(null);
 		return;
 	}
@@ -285,7 +284,7 @@ function accept(connection: Connection, isPresent: boolean): void {
 	}
 	connection.outbox.append(connack); // [MQTT-3.2.0-1] [MQTT-3.2.0-2]
 	const keepAliveSeconds = grantedKeepAlive(connection);
-	connection.keepAliveMs = keepAliveSeconds * 1500; // [MQTT-3.1.2-22]
+	connection.timers.keepAliveMs = keepAliveSeconds * 1500; // [MQTT-3.1.2-22]
 	const { topic_alias_max_client } = broker.settings;
 	if (connection.dialect?.hasProperties && topic_alias_max_client > 0) {
 		connection.inboundAliases = new InboundAliases(topic_alias_max_client);
@@ -301,19 +300,8 @@ function accept(connection: Connection, isPresent: boolean): void {
 		session: isPresent ? "resumed" : session.isPersistent ? "new" : "clean",
 	});
 	outlet.isOpen = true;
-	resume(connection);
+	session.outbound?.pump(); // what was in flight, then what waits [MQTT-4.4.0-1]
 	connection.unhold(Hold.Connecting);
-}
-
-/** Sends again what was in flight, then what waits [MQTT-4.4.0-1]. */
-function resume(connection: Connection): void {
-	const { session } = connection;
-	const outbound = session?.outbound;
-	if (session === null || outbound === null || outbound === undefined) return;
-	outbound.pump();
-	const unfinished = session.unfinishedReplays;
-	session.unfinishedReplays = [];
-	for (const subscription of unfinished) outbound.replay(subscription);
 }
 
 function clientInfo(

@@ -74,7 +74,10 @@ function route(
 	const { broker, client, session } = connection;
 	if (client === null || session === null) return ReasonCode.UnspecifiedError;
 	const { topic, qos, retain } = publish;
-	if (isReserved(topic) || !broker.hooks.mayPublish(client, topic, qos, retain)) {
+	if (
+		isReserved(topic) ||
+		!broker.hooks.mayPublish(client, topic, qos, retain)
+	) {
 		return refuse(connection, publish);
 	}
 	const delivery = new Delivery(publish, client.clientId, ack, broker.context);

@@ -35,14 +35,14 @@ export function handleSubscribe(
 	const codes = subscribe.subscriptions.map((request, index) => {
 		const refusal = problems[index] ?? refusalOf(connection, session, request);
 		const code =
-			refusal ??
-			grant(connection, session, subscribe, request, ack, replays);
+			refusal ?? grant(connection, session, subscribe, request, ack, replays);
 		return dialect.subackCode(code, request.qos); // [MQTT-3.8.4-7] [MQTT-3.9.3-2]
 	}); // [MQTT-3.8.4-6] [MQTT-3.9.3-1]
 	ack.frame = encodeSuback(subscribe.packetId, codes, dialect.family); // [MQTT-3.8.4-2]
 	if (replays.length > 0) {
 		ack.whenSent = () => {
-			for (const subscription of replays) session.outbound?.replay(subscription);
+			for (const subscription of replays)
+				session.outbound?.replay(subscription);
 		};
 	}
 	ack.settle();

@@ -1,4 +1,4 @@
-import { encodeUnsuback, decodeUnsubscribe } from "../protocol/packets.ts";
+import { decodeUnsubscribe, encodeUnsuback } from "../protocol/packets.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { Connection } from "./connection.ts";
 

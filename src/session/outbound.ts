@@ -24,14 +24,16 @@ export class Outbound implements InflightOwner {
 	readonly outlet: Outlet;
 	readonly inflight = new Inflight();
 	readonly queue = new OfflineQueue();
-	replays: RetainedReplay[] = [];
+	replays: RetainedReplay[];
 	readonly #session: Session;
 	readonly #window: number;
 	#isPumping = false;
 
-	constructor(session: Session, outlet: Outlet) {
+	/** @param replays that an earlier connection did not finish */
+	constructor(session: Session, outlet: Outlet, replays: RetainedReplay[]) {
 		this.#session = session;
 		this.outlet = outlet;
+		this.replays = replays;
 		const { settings } = session.context;
 		this.#window = Math.min(
 			outlet.receiveMaximum, // [MQTT-3.3.4-9] [MQTT-4.9.0-1]
@@ -83,7 +85,10 @@ export class Outbound implements InflightOwner {
 			if (entry === undefined) break;
 			this.#sendQueued(entry);
 		}
-		if (this.queue.wantsPage && (!this.#newestFirst || this.queue.length === 0)) {
+		if (
+			this.queue.wantsPage &&
+			(!this.#newestFirst || this.queue.length === 0)
+		) {
 			this.#loadPage();
 		}
 		if (this.queue.length === 0 && !this.queue.isSpilled) this.#pumpReplays();
@@ -263,9 +268,7 @@ export class Outbound implements InflightOwner {
 
 	#loadReplay(replay: RetainedReplay): void {
 		replay.loadPage().then(
-			() => {
-				if (this.#session.outbound === this) this.pump();
-			},
+			() => this.#session.outbound?.pump(),
 			(error) => {
 				replay.close();
 				const { log } = this.#session.context;
@@ -274,10 +277,7 @@ export class Outbound implements InflightOwner {
 		);
 	}
 
-	#sendRetained(
-		subscription: Subscription,
-		record: RetainedRecord,
-	): void {
+	#sendRetained(subscription: Subscription, record: RetainedRecord): void {
 		const { context } = this.#session;
 		const { clock } = context;
 		const expiresAtMs =

@@ -67,11 +67,7 @@ export class SessionRegistry implements DeadlineOwner {
 	 * Finds or makes the session for a CONNECT and puts `outlet` at its live end.
 	 * @param ticket settled when the state that CONNACK reports is on disk
 	 */
-	open(
-		request: OpenRequest,
-		outlet: Outlet,
-		ticket: CommitTicket,
-	): Opened {
+	open(request: OpenRequest, outlet: Outlet, ticket: CommitTicket): Opened {
 		const { clientId } = request;
 		const existing = this.#sessions.get(clientId);
 		if (existing !== undefined && existing.outlet !== null) {
@@ -129,7 +125,7 @@ export class SessionRegistry implements DeadlineOwner {
 		}
 		this.#observer.onSessionEnded(session);
 		this.#fireWill(session);
-		session.discardCounts();
+		session.discard();
 		if (session.isPersistent) {
 			this.#context.store.deleteSession(session.key, ticket);
 		}

@@ -15,6 +15,7 @@ import { InflightEntry } from "./inflight.ts";
 import { Outbound } from "./outbound.ts";
 import type { Outlet } from "./outlet.ts";
 import { hasRoomInQueue } from "./queue-limits.ts";
+import type { RetainedReplay } from "./retained-replay.ts";
 import type { SessionContext } from "./session-context.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -39,8 +40,8 @@ export class Session {
 	/** Messages owed to the client with QoS > 0, in flight or waiting. */
 	queuedMessages = 0;
 	queuedBytes = 0;
-	/** Subscriptions whose retained messages were not all sent when the connection was lost. */
-	unfinishedReplays: readonly Subscription[] = [];
+	/** Retained messages that were being sent when the connection was lost; they go on with the next. */
+	unfinishedReplays: RetainedReplay[] = [];
 
 	constructor(
 		context: SessionContext,
@@ -112,7 +113,8 @@ export class Session {
 	/** Connects a client; resumed messages follow when {@link Outbound.pump} is called. */
 	attach(outlet: Outlet): Outbound {
 		this.disconnectedAtMs = 0;
-		this.outbound = new Outbound(this, outlet);
+		this.outbound = new Outbound(this, outlet, this.unfinishedReplays);
+		this.unfinishedReplays = [];
 		return this.outbound;
 	}
 
@@ -126,8 +128,7 @@ export class Session {
 		if (outbound === null) return [];
 		this.outbound = null;
 		this.disconnectedAtMs = this.context.clock.wallMs();
-		this.unfinishedReplays = outbound.replays.map((each) => each.subscription);
-		for (const replay of outbound.replays) replay.close();
+		this.unfinishedReplays = outbound.replays;
 		const inflight = [...outbound.inflight.entries()];
 		const waiting = outbound.queue.entries();
 		outbound.inflight.clear();
@@ -189,8 +190,10 @@ export class Session {
 		entry.message.release();
 	}
 
-	/** Clears the counts of a session that ends. */
-	discardCounts(): void {
+	/** The session ends: its counts and what it was reading go. */
+	discard(): void {
+		for (const replay of this.unfinishedReplays) replay.close();
+		this.unfinishedReplays = [];
 		this.#count(-this.queuedMessages, -this.queuedBytes);
 	}
 
@@ -220,10 +223,10 @@ export class Session {
 	}
 
 	#skipReplays(delivery: Delivery): void {
-		if (!delivery.publish.retain || this.outbound === null) return;
-		for (const replay of this.outbound.replays) {
-			replay.skip(delivery.publish.topic);
-		}
+		if (!delivery.publish.retain) return;
+		const replays =
+			this.outbound === null ? this.unfinishedReplays : this.outbound.replays;
+		for (const replay of replays) replay.skip(delivery.publish.topic);
 	}
 
 	#enqueue(

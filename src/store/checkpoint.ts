@@ -1,23 +1,27 @@
 import type { Database, Statement } from "better-sqlite3";
+import { mayPass } from "./commit-trouble.ts";
 
 /**
  * Decides when the write-ahead log is copied into the database. Worker thread only.
  *
  * SQLite's own checkpoint runs inside a commit, and the tickets of that batch would wait
- * for it. This one runs after the answer, when no batch is waiting, and inside the
- * traffic only when the log has become four times as long. The log file keeps its length:
- * writing over blocks that exist spares the file system's own journal at every sync.
+ * for it. This one runs when no batch has come for a while, and inside the traffic, after
+ * an answer, only when the log has become four times as long. The log file keeps its
+ * length: writing over blocks that exist spares the file system's journal at every sync.
  */
 
-/** Pages in the log that are worth an idle moment: 4 MiB. */
+/** Pages in the log that are worth a quiet moment: 4 MiB. */
 const PAGES_WHEN_IDLE = 1000;
-/** Pages at which it is done even when batches are waiting: 16 MiB. */
+/** Pages at which it is done inside the traffic: 16 MiB. */
 const PAGES_AT_MOST = 4000;
+const IDLE_MS = 50;
 
 export class Checkpoint {
 	/** Tells the length of the log without doing anything; 1 us. */
 	readonly #look: Statement<[], [number, number, number]>;
 	readonly #run: Statement<[]>;
+	#commits = 0;
+	#timer: NodeJS.Timeout | null = null;
 
 	constructor(database: Database) {
 		this.#look = database
@@ -26,12 +30,39 @@ export class Checkpoint {
 		this.#run = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
 	}
 
-	runIfDue(isIdle: boolean): void {
-		const log = this.#look.get();
-		if (log === undefined) return;
-		const [, pages, copied] = log;
-		const due = pages - copied;
-		if (due < (isIdle ? PAGES_WHEN_IDLE : PAGES_AT_MOST)) return;
-		this.#run.all();
+	/** After the batch has been answered. */
+	afterCommit(): void {
+		this.#commits++;
+		if (this.#pagesDue() >= PAGES_AT_MOST) this.#copy();
+		else this.#wait();
+	}
+
+	stop(): void {
+		if (this.#timer !== null) clearTimeout(this.#timer);
+		this.#timer = null;
+	}
+
+	#wait(): void {
+		if (this.#timer !== null) return;
+		const commits = this.#commits;
+		this.#timer = setTimeout(() => {
+			this.#timer = null;
+			if (this.#commits !== commits) this.#wait();
+			else if (this.#pagesDue() >= PAGES_WHEN_IDLE) this.#copy();
+		}, IDLE_MS);
+	}
+
+	#pagesDue(): number {
+		const [, pages, copied] = this.#look.get() ?? [0, 0, 0];
+		return pages - copied;
+	}
+
+	#copy(): void {
+		try {
+			this.#run.all();
+		} catch (error) {
+			// The log holds everything; the next commit meets the same disk and says so.
+			if (!mayPass(error)) throw error;
+		}
 	}
 }

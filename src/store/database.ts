@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import {
+	closeSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	readSync,
+	renameSync,
+	statSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import Sqlite, { type Database } from "better-sqlite3";
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from "./schema.ts";
@@ -8,6 +16,7 @@ import { APPLICATION_ID, migrate, SCHEMA_VERSION } from "./schema.ts";
  * is none. Worker thread only.
  */
 
+const MAGIC = Buffer.from("SQLite format 3\u0000");
 const CACHE_KIBIBYTES = 4096;
 /** The log file is cut back to this when it begins anew; checkpoints come well before. */
 const WAL_KEEP_BYTES = 8 * 1024 * 1024;
@@ -34,6 +43,7 @@ export function openDatabase(
 		return { database: openFile(path, nativeBinding), notice: "" };
 	try {
 		mkdirSync(dirname(path), { recursive: true });
+		checkHeader(path);
 		return { database: openFile(path, nativeBinding), notice: "" };
 	} catch (error) {
 		if (!isUnusable(error)) throw inWords(error, path);
@@ -46,6 +56,21 @@ export function openDatabase(
 			throw inWords(later, path);
 		}
 	}
+}
+
+/**
+ * Before SQLite touches anything: it would delete the log of a file it does not know.
+ * Never done to a file that this process has open: closing any descriptor of a file
+ * drops the locks that the process holds on it.
+ */
+function checkHeader(path: string): void {
+	if (!exists(path)) return;
+	const file = openSync(path, "r");
+	const header = Buffer.alloc(MAGIC.length);
+	const length = readSync(file, header);
+	closeSync(file);
+	if (length > 0 && !header.equals(MAGIC))
+		throw new UnusableFile("it is not a database");
 }
 
 function openFile(path: string, nativeBinding: string | null): Database {

@@ -37,6 +37,22 @@ export const BodyPlace = {
 } as const;
 export type BodyPlace = (typeof BodyPlace)[keyof typeof BodyPlace];
 
+/** What the key of a queue row has room for (tables/queue.ts). */
+export const LAST_KEY = 2 ** 26 - 1;
+export const LAST_SEQUENCE = 2 ** 37 - 1;
+
+export function checkKey(key: number): void {
+	if (key < 1 || key > LAST_KEY)
+		throw new RangeError(`a session's key is 1 to ${LAST_KEY}, not ${key}`);
+}
+
+export function checkSequence(sequence: number): void {
+	if (sequence < 1 || sequence > LAST_SEQUENCE)
+		throw new RangeError(
+			`a sequence is 1 to ${LAST_SEQUENCE}, not ${sequence}`,
+		);
+}
+
 const NO_IDENTIFIERS: readonly number[] = [];
 
 export class Operation {

@@ -31,21 +31,19 @@ export function startStoreWorker(): WorkerLike {
 }
 
 /**
- * Where the SQLite addon is; null where the package finds it by itself. A worker started
- * from text has no place in the file system to look from, so it has to be told.
+ * Where the SQLite addon is; null where the package finds it by itself, from source. A worker started
+ * from text has no place in the file system to look from, so it has to be told. @throws Error in words
  */
 export function findSqliteAddon(): string | null {
 	if (typeof __STORE_WORKER_SOURCE__ !== "string") return null;
 	const require = createRequire(__filename);
-	let folder: string;
+	const file = `prebuilds/${process.platform}-${process.arch}.node`;
 	try {
-		folder = dirname(require.resolve("better-sqlite3/package.json"));
-	} catch {
-		return null;
+		const folder = dirname(require.resolve("better-sqlite3/package.json"));
+		const own = join(folder, "build/Release/better_sqlite3.node");
+		return existsSync(own) ? own : require.resolve(join(folder, file));
+	} catch (cause) {
+		const words = `the SQLite addon was not found: ${__filename} needs better-sqlite3 with its ${file} in a node_modules folder above it`;
+		throw new Error(words, { cause });
 	}
-	const places = [
-		join(folder, "build/Release/better_sqlite3.node"),
-		join(folder, `prebuilds/${process.platform}-${process.arch}.node`),
-	];
-	return places.find((place) => existsSync(place)) ?? null;
 }

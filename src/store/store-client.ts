@@ -3,7 +3,12 @@ import { CommitPipeline, type StoreOptions } from "./commit-pipeline.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
 import { LazyRetained } from "./lazy-retained.ts";
 import { packFlags } from "./message-codec.ts";
-import { Operation, OperationKind } from "./operation.ts";
+import {
+	checkKey,
+	checkSequence,
+	Operation,
+	OperationKind,
+} from "./operation.ts";
 import { readQueuePage } from "./page-codec.ts";
 import { RetainedCursor } from "./retained-cursor.ts";
 import type {
@@ -26,10 +31,6 @@ export type { StoreOptions } from "./commit-pipeline.ts";
  * The store as the broker sees it: turns each call into an operation or a request for
  * the pipeline to the worker. Owns the lazy retained writes. Main thread only.
  */
-
-/** What a queue row's key has room for (tables/queue.ts). */
-const MAX_KEY = 2 ** 26 - 1;
-const MAX_SEQUENCE = 2 ** 37 - 1;
 
 export class StoreClient implements Store {
 	readonly counters: StoreCounters = {
@@ -146,8 +147,7 @@ export class StoreClient implements Store {
 		ticket: CommitTicket | null,
 	): void {
 		checkKey(key);
-		if (sequence > MAX_SEQUENCE)
-			throw new RangeError(`queue ${key} is out of sequence numbers`);
+		checkSequence(sequence);
 		const operation = new Operation(OperationKind.Enqueue, key, ticket);
 		operation.sequence = sequence;
 		operation.message = message;
@@ -281,11 +281,6 @@ export class StoreClient implements Store {
 		this.#lazy.forget(operation.text ?? "");
 		this.#pipeline.put(operation);
 	}
-}
-
-function checkKey(key: number): void {
-	if (key < 1 || key > MAX_KEY)
-		throw new RangeError(`${key} is no key for a session (1 to ${MAX_KEY})`);
 }
 
 /** A Buffer that has crossed threads is a plain Uint8Array. */

@@ -4,7 +4,7 @@ import { ByteReader, ByteWriter } from "./byte-writer.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { describeTrouble, mayPass } from "./commit-trouble.ts";
 import { errorCode, limitFile, openDatabase } from "./database.ts";
-import type { RetainedWalk } from "./tables/retained.ts";
+import { beginWalk, type RetainedWalk } from "./tables/retained.ts";
 import { Tables } from "./tables.ts";
 import { Touched } from "./touched.ts";
 import type {
@@ -48,7 +48,6 @@ export class StoreEngine {
 	readonly #touched = new Touched();
 	#troubleCode = "";
 	#retryTimer: NodeJS.Timeout | null = null;
-	#commits = 0;
 	readonly #page = new ByteWriter();
 
 	constructor(post: Post) {
@@ -109,7 +108,7 @@ export class StoreEngine {
 
 	/** @returns false when the batch is held */
 	#commit(request: CommitRequest): boolean {
-		const { database, tables } = this.#state;
+		const { database, tables, checkpoint } = this.#state;
 		try {
 			database.exec("BEGIN IMMEDIATE");
 			tables.begin();
@@ -126,9 +125,8 @@ export class StoreEngine {
 			return false;
 		}
 		tables.retained.committed();
-		this.#commits++;
 		this.#answerCommit(request);
-		setImmediate(() => this.#checkpoint(this.#commits));
+		checkpoint.afterCommit();
 		return true;
 	}
 
@@ -144,17 +142,6 @@ export class StoreEngine {
 			},
 			[memory],
 		);
-	}
-
-	/** @param commits how many there were when it was asked for: more means traffic */
-	#checkpoint(commits: number): void {
-		if (this.#open === null) return;
-		try {
-			this.#open.checkpoint.runIfDue(commits === this.#commits);
-		} catch (error) {
-			// The log holds everything; the next commit meets the same disk and says so.
-			if (!mayPass(error)) throw error;
-		}
 	}
 
 	#hold(request: CommitRequest): void {
@@ -265,8 +252,9 @@ export class StoreEngine {
 	}
 
 	#handleClose(id: number): void {
-		const { database, path } = this.#state;
+		const { database, path, checkpoint } = this.#state;
 		this.#retry();
+		checkpoint.stop();
 		if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
 		this.#open = null;
 		const lost = this.#held.length;
@@ -284,18 +272,4 @@ export class StoreEngine {
 		const words = `${lost} batches could not be written to ${path}: what they held was never acknowledged`;
 		this.#post({ type: "refusal", id, words });
 	}
-}
-
-function beginWalk(request: RetainedRequest): RetainedWalk {
-	return {
-		filter: request.filter,
-		position: request.after,
-		wallMs: request.wallMs,
-		maxMessages: request.maxMessages,
-		maxBytes: request.maxBytes,
-		messages: 0,
-		bytes: 0,
-		isDone: false,
-		isEnd: false,
-	};
 }

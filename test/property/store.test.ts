@@ -81,12 +81,14 @@ function write(store: Store, model: Model, step: ModelStep): void {
 	switch (step.do) {
 		case "session":
 			model.sessions.add(step.key);
-			return store.putSession(session(step.key), null);
+			store.putSession(session(step.key), null);
+			return;
 		case "end":
 			model.sessions.delete(step.key);
 			model.queues.delete(step.key);
 			model.last.delete(step.key);
-			return store.deleteSession(step.key, null);
+			store.deleteSession(step.key, null);
+			return;
 		case "enqueue": {
 			const given = message(step.topic, step.payload);
 			for (const key of step.keys) {
@@ -116,15 +118,12 @@ function write(store: Store, model: Model, step: ModelStep): void {
 			return;
 		case "retain":
 			model.retained.set(step.topic, step.payload);
-			return store.putRetained(
-				message(step.topic, step.payload),
-				0,
-				step.lazy,
-				null,
-			);
+			store.putRetained(message(step.topic, step.payload), 0, step.lazy, null);
+			return;
 		case "forget":
 			model.retained.delete(step.topic);
-			return store.deleteRetained(step.topic, step.lazy, null);
+			store.deleteRetained(step.topic, step.lazy, null);
+			return;
 	}
 }
 

@@ -2,7 +2,10 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import { DeliveryPhase, type Store } from "../../src/store/store.ts";
-import { StoreClient, type StoreOptions } from "../../src/store/store-client.ts";
+import {
+	StoreClient,
+	type StoreOptions,
+} from "../../src/store/store-client.ts";
 import { LateStore } from "../support/late-store.ts";
 import {
 	allRetained,
@@ -276,30 +279,33 @@ async function queues(t: Test, open: OpenStore): Promise<void> {
 		t.same(await read(), { messages: [], isLast: true });
 	});
 
-	t.test("totals follow what is taken out, one by one or in rows", async (t) => {
-		const { store } = await open(t);
-		store.putSession(session(1), null);
-		const shared = message("tt", "12345678");
-		for (let sequence = 1; sequence <= 20; sequence++) {
-			store.enqueue(1, sequence, shared, entry(), 0, null);
-			if (sequence % 2 === 0)
-				store.enqueue(2, sequence, shared, entry(), 0, null);
-		}
-		await committed(store);
-		for (const sequence of [9, 3, 4, 5, 6, 1, 20, 4, 99])
-			store.dequeue(1, sequence, null);
-		t.match(await allSessions(store), [
-			{ queuedMessages: 13, queuedBytes: 130, lastSequence: 20 },
-		]);
-		for (let sequence = 1; sequence <= 20; sequence++)
-			store.dequeue(1, sequence, null);
-		t.match(await allSessions(store), [
-			{ queuedMessages: 0, queuedBytes: 0, lastSequence: 20 },
-		]);
-		const left = await store.readQueue(2, -1, 99, 9999, false);
-		t.equal(left.messages.length, 10);
-		t.equal(left.messages[0]?.message.payload.toString(), "12345678");
-	});
+	t.test(
+		"totals follow what is taken out, one by one or in rows",
+		async (t) => {
+			const { store } = await open(t);
+			store.putSession(session(1), null);
+			const shared = message("tt", "12345678");
+			for (let sequence = 1; sequence <= 20; sequence++) {
+				store.enqueue(1, sequence, shared, entry(), 0, null);
+				if (sequence % 2 === 0)
+					store.enqueue(2, sequence, shared, entry(), 0, null);
+			}
+			await committed(store);
+			for (const sequence of [9, 3, 4, 5, 6, 1, 20, 4, 99])
+				store.dequeue(1, sequence, null);
+			t.match(await allSessions(store), [
+				{ queuedMessages: 13, queuedBytes: 130, lastSequence: 20 },
+			]);
+			for (let sequence = 1; sequence <= 20; sequence++)
+				store.dequeue(1, sequence, null);
+			t.match(await allSessions(store), [
+				{ queuedMessages: 0, queuedBytes: 0, lastSequence: 20 },
+			]);
+			const left = await store.readQueue(2, -1, 99, 9999, false);
+			t.equal(left.messages.length, 10);
+			t.equal(left.messages[0]?.message.payload.toString(), "12345678");
+		},
+	);
 }
 
 async function retained(t: Test, open: OpenStore): Promise<void> {
@@ -332,7 +338,9 @@ async function retained(t: Test, open: OpenStore): Promise<void> {
 		"a/+/#": ["a/", "a/+x", "a/b", "a/b/c", "a/c", "a/é/c"],
 		"+/b": ["a-/b", "a/b", "b/b", "😀/b", "\uffee/b"],
 		"+": ["a", "a!", "a0"],
-		"+/+": topics.filter((x) => !x.startsWith("$") && x.split("/").length === 2),
+		"+/+": topics.filter(
+			(x) => !x.startsWith("$") && x.split("/").length === 2,
+		),
 		"/+": ["/"],
 		"#": topics.filter((topic) => !topic.startsWith("$")),
 		"$SYS/#": ["$SYS/a", "$SYS/a/b"],
@@ -347,7 +355,11 @@ async function retained(t: Test, open: OpenStore): Promise<void> {
 				for (const [index, topic] of topics.entries())
 					store.putRetained(message(topic), 0, lazy && index % 2 === 0, null);
 				for (const [filter, expected] of Object.entries(filters))
-					t.same(await retainedTopics(store, filter), expected.toSorted(), filter);
+					t.same(
+						await retainedTopics(store, filter),
+						expected.toSorted(),
+						filter,
+					);
 			},
 		);
 
@@ -383,7 +395,8 @@ async function retained(t: Test, open: OpenStore): Promise<void> {
 
 	t.test("an expired message is left out [MQTT-3.3.2-5]", async (t) => {
 		let now = 1_000_000;
-		const setTimer: Clock["setTimer"] = (callback, ms) => setTimeout(callback, ms);
+		const setTimer: Clock["setTimer"] = (callback, ms) =>
+			setTimeout(callback, ms);
 		const clock = { ...systemClock, setTimer, wallMs: () => now };
 		const { store } = await open(t, clock);
 		store.putRetained(message("a"), now + 500, false, null);

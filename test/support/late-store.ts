@@ -5,7 +5,6 @@ import type { CommitTicket } from "../../src/store/commit-ticket.ts";
 import { messageBytes } from "../../src/store/message-codec.ts";
 import {
 	DeliveryPhase,
-	type QueuedMessage,
 	type QueueEntry,
 	type QueuePage,
 	type RetainedRecord,
@@ -16,6 +15,15 @@ import {
 	type StoreCounters,
 	type SubscriptionRecord,
 } from "../../src/store/store.ts";
+import {
+	Committed,
+	copyMessage,
+	copyOf,
+	entryOf,
+	firstOf,
+	hasExpired,
+	newQueue,
+} from "./late-store-state.ts";
 
 /**
  * A store in memory that is late: commits and reads happen one after the other, each 0
@@ -38,21 +46,6 @@ const keepAliveClock: Clock = {
 };
 
 type Step = () => void;
-interface Queue {
-	readonly rows: Map<number, QueuedMessage>;
-	lastSequence: number;
-}
-
-/** What is "on disk". Rows are never changed, only replaced. */
-class Committed {
-	readonly sessions = new Map<number, SessionRecord>();
-	readonly subscriptions = new Map<number, Map<string, SubscriptionRecord>>();
-	readonly receivedIds = new Map<number, Set<number>>();
-	readonly queues = new Map<number, Queue>();
-	readonly retained = new Map<string, RetainedRecord>();
-	readonly values = new Map<string, Buffer>();
-}
-
 export class LateStore implements Store {
 	readonly counters: StoreCounters = {
 		commits: 0,
@@ -421,56 +414,4 @@ export class LateStore implements Store {
 		this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0;
 		return this.#random / 2 ** 32;
 	}
-}
-
-function newQueue(): Queue {
-	return { rows: new Map(), lastSequence: 0 };
-}
-
-function entryOf<V>(map: Map<number, V>, key: number, make: () => V): V {
-	const found = map.get(key) ?? make();
-	map.set(key, found);
-	return found;
-}
-
-function hasExpired({ expiresAtWallMs }: RetainedRecord, now: number): boolean {
-	return expiresAtWallMs !== 0 && expiresAtWallMs <= now;
-}
-
-/** A page: at least one, at most so many, no more bytes than that. */
-function firstOf<R extends { readonly message: ApplicationMessage }>(
-	records: readonly R[],
-	maxMessages: number,
-	maxBytes: number,
-): R[] {
-	const page: R[] = [];
-	let bytes = 0;
-	for (const record of records) {
-		bytes += messageBytes(record.message);
-		if (page.length === maxMessages) break;
-		if (page.length > 0 && bytes > maxBytes) break;
-		page.push(record);
-	}
-	return page;
-}
-
-function copyMessage(message: ApplicationMessage): ApplicationMessage {
-	const { topic, qos, retain, expirySeconds } = message;
-	const payload = Buffer.from(message.payload);
-	const properties = Buffer.from(message.properties);
-	return { topic, qos, retain, expirySeconds, payload, properties };
-}
-
-function copyOf(state: Committed): Committed {
-	const copy = new Committed();
-	for (const [key, row] of state.sessions) copy.sessions.set(key, row);
-	for (const [key, rows] of state.subscriptions)
-		copy.subscriptions.set(key, new Map(rows));
-	for (const [key, ids] of state.receivedIds)
-		copy.receivedIds.set(key, new Set(ids));
-	for (const [key, { rows, lastSequence }] of state.queues)
-		copy.queues.set(key, { rows: new Map(rows), lastSequence });
-	for (const [topic, row] of state.retained) copy.retained.set(topic, row);
-	for (const [name, value] of state.values) copy.values.set(name, value);
-	return copy;
 }

@@ -1,11 +1,11 @@
 /** A whole broker inside the test's process: no ports, a clock that the test moves. */
 import { type Duplex, duplexPair } from "node:stream";
 import type { Test } from "tap";
+import type { Broker } from "../../src/broker/broker.ts";
 import { RunningBroker } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { Connection } from "../../src/connection/connection.ts";
 import { Logger, levels } from "../../src/platform/logger.ts";
-import type { Broker } from "../../src/broker/broker.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { StreamInfo } from "../../src/transport/byte-stream.ts";
 import { SocketStream } from "../../src/transport/socket-stream.ts";

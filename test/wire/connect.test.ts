@@ -1,4 +1,4 @@
 import t from "tap";
-import { runWireCases } from "./wire-suite.ts";
+import { testWireCases } from "./wire-suite.ts";
 
-await runWireCases(t, ["connect", "connect-v31", "connect-v311", "connect-v5"]);
+testWireCases(t, ["connect", "connect-v31", "connect-v311", "connect-v5"]);

@@ -1,4 +1,4 @@
 import t from "tap";
-import { runWireCases } from "./wire-suite.ts";
+import { testWireCases } from "./wire-suite.ts";
 
-await runWireCases(t, ["publish", "publish-v5", "acks"]);
+testWireCases(t, ["publish", "publish-v5", "acks"]);

@@ -5,7 +5,7 @@
  * that is still open must be in order and have nothing unread.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { describeArrival, WireClient } from "../support/wire-client.ts";
+import { type Arrival, describeArrival, WireClient } from "../support/wire-client.ts";
 import type { Version, WireCase } from "./case-file.ts";
 import { mismatch } from "./expectation.ts";
 import {
@@ -13,7 +13,7 @@ import {
 	encodeNotation,
 	type NotationContext,
 } from "./notation.ts";
-import type { WireTarget } from "./wire-target.ts";
+import { runMeanwhile, type WireTarget } from "./wire-target.ts";
 
 /** Says which step failed, what was expected and what came. */
 export class WireCaseError extends Error {
@@ -152,7 +152,7 @@ export class CaseRun {
 		const peer = await this.#peer(name);
 		const waiting = text.split(" && ");
 		while (waiting.length > 0) {
-			const arrival = await peer.client.next();
+			const arrival = await this.#next(peer);
 			if (typeof arrival === "string")
 				this.#fail(waiting.join(" && "), describeArrival(arrival));
 			const reasons = waiting.map((expected) =>
@@ -168,6 +168,10 @@ export class CaseRun {
 			if (matched?.startsWith("connack 0") || matched?.startsWith("20"))
 				peer.isConnected = true;
 		}
+	}
+
+	#next(peer: Peer): Promise<Arrival> {
+		return runMeanwhile(peer.client.next(), () => this.#target.runStore());
 	}
 
 	/** `connect[3|4|5] [(flags, properties, rest)] [sp]`: CONNECT accepted. */
@@ -196,7 +200,7 @@ export class CaseRun {
 
 	async #closed(name: string) {
 		const peer = await this.#peer(name);
-		const arrival = await peer.client.next();
+		const arrival = await this.#next(peer);
 		if (arrival !== "closed")
 			this.#fail("the end of the connection", describeArrival(arrival));
 		peer.isConnected = false;
@@ -206,7 +210,7 @@ export class CaseRun {
 	async #refused(name: string, codes: string) {
 		const peer = await this.#peer(name);
 		const named = codes.split("|").filter((code) => code !== "-");
-		const arrival = await peer.client.next();
+		const arrival = await this.#next(peer);
 		if (arrival === "closed") {
 			const mayBeSilent = codes.includes("-") || peer.context.version !== 5;
 			if (!mayBeSilent) this.#fail(codes, describeArrival(arrival));
@@ -233,7 +237,7 @@ export class CaseRun {
 	/** Never accepted: closed, with or without a CONNACK that says so in any form. */
 	async #rejected(name: string) {
 		const peer = await this.#peer(name);
-		const arrival = await peer.client.next();
+		const arrival = await this.#next(peer);
 		if (arrival === "closed") return;
 		const bytes = typeof arrival === "string" ? null : arrival.bytes;
 		if (bytes === null || bytes[0] !== 0x20 || !bytes[3])
@@ -265,6 +269,7 @@ export class CaseRun {
 			peer.isDirty = false;
 		}
 		for (let turn = 0; turn < 5; turn++) await nextTurn();
+		await this.#target.runStore();
 	}
 
 	async #drop(name: string) {

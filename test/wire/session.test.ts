@@ -1,4 +1,4 @@
 import t from "tap";
-import { runWireCases } from "./wire-suite.ts";
+import { testWireCases } from "./wire-suite.ts";
 
-await runWireCases(t, ["session", "will", "expiry"]);
+testWireCases(t, ["session", "will", "expiry"]);

@@ -17,15 +17,24 @@ export interface SuiteOptions extends TargetOptions {
 	readonly select?: (wireCase: WireCase) => boolean;
 }
 
-/** Runs the cases of the named files as subtests of `t`. */
-export async function runWireCases(
+/** One subtest of `t` for each named file, and in it one for each case. */
+export function testWireCases(
 	t: Test,
 	fileNames: readonly string[],
 	options: SuiteOptions = {},
+): void {
+	for (const name of fileNames)
+		t.test(`wire cases: ${name}`, (t) => runFile(t, name, options));
+}
+
+async function runFile(
+	t: Test,
+	fileName: string,
+	options: SuiteOptions,
 ): Promise<void> {
 	const { select, ...targetOptions } = options;
 	const groups = new Map<string, WireCase[]>();
-	for (const wireCase of fileNames.flatMap(loadCases)) {
+	for (const wireCase of loadCases(fileName)) {
 		if (!canHave(wireCase.settings, wireCase.needsClock)) continue;
 		if (select !== undefined && !select(wireCase)) continue;
 		const key = JSON.stringify(Object.entries(wireCase.settings).sort());
@@ -48,10 +57,15 @@ async function runOne(t: Test, wireCase: WireCase, target: WireTarget) {
 	await t.test(wireCase.title, async (t) => {
 		try {
 			await new CaseRun(wireCase, target).run();
-			t.pass(wireCase.title);
+			t.pass("all steps");
 		} catch (error) {
 			const message = error instanceof Error ? error.message : String(error);
-			t.fail(`${wireCase.file}.cases.json: ${wireCase.title}\n  ${message}`);
+			const file = `${wireCase.file}.cases.json`;
+			t.fail(`${file}: ${wireCase.title}\n  ${message}`, {
+				at: null,
+				stack: "",
+				steps: wireCase.steps,
+			});
 		}
 	});
 }

@@ -4,6 +4,7 @@
  */
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Test } from "tap";
 import type { Settings } from "./case-file.ts";
 
@@ -12,8 +13,11 @@ export interface WireTarget {
 	/** Moves the fake clock on, and lets what that sets off happen. */
 	advance(ms: number): Promise<void>;
 	stop(): Promise<void>;
-	/** False over TCP: no settings, no clock. */
-	readonly isOurs: boolean;
+	/**
+	 * Lets the fake clock run as long as the late store may have answers due. A no-op
+	 * (and false) when the store answers at once.
+	 */
+	runStore(): Promise<boolean>;
 }
 
 export interface TargetOptions {
@@ -42,13 +46,47 @@ export async function startTarget(
 ): Promise<WireTarget> {
 	if (remoteTarget !== null) return openTcp(remoteTarget);
 	const { startBroker } = await import("../support/start-broker.ts");
-	const broker = await startBroker(t, { ...settings }, { ...options });
+	const { FakeClock } = await import("../support/fake-clock.ts");
+	const clock = new FakeClock();
+	const { lateStoreMs = 0 } = options;
+	const runStore = async () => {
+		// a step of the store may set off the next one; other timers end this too
+		for (let step = 0; step < 50 && lateStoreMs > 0; step++) {
+			const nextMs = clock.nextTimerMs;
+			if (nextMs > lateStoreMs) break;
+			await clock.advanceAsync(nextMs);
+		}
+		return lateStoreMs > 0;
+	};
+	const broker = await runMeanwhile(
+		startBroker(t, { ...settings }, { clock, lateStoreMs }),
+		runStore,
+	);
 	return {
 		open: async () => broker.open(),
-		advance: (ms) => broker.clock.advanceAsync(ms),
-		stop: () => broker.stop(),
-		isOurs: true,
+		advance: (ms) => clock.advanceAsync(ms),
+		stop: () => runMeanwhile(broker.stop(), runStore),
+		runStore,
 	};
+}
+
+/**
+ * Awaits something that may need answers of the late store, which need the clock to
+ * move. Without a late store this only awaits.
+ */
+export async function runMeanwhile<T>(
+	awaited: Promise<T>,
+	runStore: () => Promise<boolean>,
+): Promise<T> {
+	let isSettled = false;
+	const settled = () => {
+		isSettled = true;
+	};
+	awaited.then(settled, settled);
+	do {
+		for (let turn = 0; turn < 3 && !isSettled; turn++) await nextTurn();
+	} while (!isSettled && (await runStore()));
+	return await awaited;
 }
 
 function openTcp(address: string): WireTarget {
@@ -67,6 +105,6 @@ function openTcp(address: string): WireTarget {
 			}),
 		advance: () => Promise.reject(new Error("no clock over TCP")),
 		stop: async () => {},
-		isOurs: false,
+		runStore: async () => false,
 	};
 }

@@ -1,7 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { ByteWriter } from "../byte-writer.ts";
 import { messageBytes, packFlags } from "../message-codec.ts";
-import { BodyPlace, type Operation } from "../operation.ts";
+import { BodyPlace, LAST_SEQUENCE, type Operation } from "../operation.ts";
 import { writeQueued, writeQueuePageEnd } from "../page-codec.ts";
 import { DeliveryPhase } from "../store.ts";
 import {
@@ -26,9 +26,6 @@ import type { QueueTotalTable } from "./queue-total.ts";
  */
 
 const ID = "(? << 37 | ?)";
-/** What the key has room for; the client refuses more. */
-export const LAST_QUEUE = 2 ** 26 - 1;
-export const LAST_SEQUENCE = 2 ** 37 - 1;
 /** Runs of at least this many consecutive sequences are removed as a range. */
 const SHORTEST_RANGE = 3;
 

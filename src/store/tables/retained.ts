@@ -27,19 +27,43 @@ export interface RetainedTotals {
 	bytes: number;
 }
 
+/** As in the worker's request. */
+export interface RetainedPageRequest {
+	readonly filter: string;
+	/** Only topics above this one; null for all. */
+	readonly after: string | null;
+	readonly maxMessages: number;
+	readonly maxBytes: number;
+	readonly wallMs: number;
+}
+
 /** A page in the making; goes on where it stopped until it is full or at the end. */
 export interface RetainedWalk {
 	readonly filter: string;
 	/** The last topic looked at; null at the beginning. */
 	position: string | null;
 	readonly wallMs: number;
-	maxMessages: number;
-	maxBytes: number;
+	readonly maxMessages: number;
+	readonly maxBytes: number;
 	messages: number;
 	bytes: number;
 	/** The page is full, or `isEnd`. */
 	isDone: boolean;
 	isEnd: boolean;
+}
+
+export function beginWalk(request: RetainedPageRequest): RetainedWalk {
+	return {
+		filter: request.filter,
+		position: request.after,
+		wallMs: request.wallMs,
+		maxMessages: request.maxMessages,
+		maxBytes: request.maxBytes,
+		messages: 0,
+		bytes: 0,
+		isDone: false,
+		isEnd: false,
+	};
 }
 
 interface HeadRow {

@@ -1,0 +1,66 @@
+/** What a connection says in the log: one line for each refusal and fault, rate-limited. */
+import type { ProtocolError } from "../protocol/protocol-error.ts";
+import { describeReason } from "../protocol/reason-codes.ts";
+import type { Connection } from "./connection.ts";
+
+export function logClosed(connection: Connection, reason: string): void {
+	const { client, broker, peer, session } = connection;
+	if (client === null || session === null) {
+		broker.log.access.debug("connection closed", { address: peer, reason });
+		return;
+	}
+	broker.log.access.info("client disconnected", {
+		client: client.clientId,
+		address: peer,
+		reason,
+	});
+}
+
+/** A peer that was closed before it said who it is. */
+export function logRefused(
+	connection: Connection,
+	reason: string,
+	key: string,
+): void {
+	const { statistics, logLimit, log } = connection.broker;
+	statistics.connectionsRefused++;
+	const { remoteAddress } = connection.stream.info;
+	const suppressed = logLimit.check(`refused ${key} ${remoteAddress}`);
+	if (suppressed < 0) return;
+	log.access.warning("connection closed", {
+		address: connection.peer,
+		listener: connection.policy.name,
+		reason,
+		key,
+		suppressed,
+	});
+}
+
+export function logProtocolError(
+	connection: Connection,
+	error: ProtocolError,
+): void {
+	const { logLimit, log } = connection.broker;
+	const client = connection.client?.clientId ?? "";
+	const { remoteAddress } = connection.stream.info;
+	const suppressed = logLimit.check(`protocol ${client} ${remoteAddress}`);
+	if (suppressed < 0) return;
+	log.protocol.warning("client broke the protocol", {
+		client,
+		address: connection.peer,
+		reason: describeReason(error.reasonCode),
+		error: error.message,
+		suppressed,
+	});
+}
+
+export function logFailure(connection: Connection, error: unknown): void {
+	connection.broker.log.system.error(
+		"closing a connection after a failure of ours",
+		{
+			client: connection.client?.clientId ?? "",
+			address: connection.peer,
+			error: error instanceof Error ? error : String(error),
+		},
+	);
+}

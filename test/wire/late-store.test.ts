@@ -1,0 +1,10 @@
+/** The same cases against a store that answers 0 to 200 ms late, at random. */
+import t from "tap";
+import { caseFileNames } from "./case-file.ts";
+import { testWireCases } from "./wire-suite.ts";
+
+testWireCases(t, caseFileNames(), {
+	lateStoreMs: 200,
+	// with these the clock has to run by itself for the store
+	select: (wireCase) => !wireCase.needsClock,
+});
