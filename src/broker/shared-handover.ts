@@ -3,6 +3,7 @@
  * by page and given to members that are online, until the client comes back.
  */
 
+import { restoreEntry } from "../session/queue-rows.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionContext } from "../session/session-context.ts";
 import { DeliveryPhase } from "../store/store.ts";
@@ -43,7 +44,7 @@ async function run(
 			const isSentQoS2 =
 				queued.qos === 2 && queued.phase !== DeliveryPhase.Queued;
 			if (queued.sharedGroup === null || isSentQoS2) continue;
-			const entry = session.restoreEntry(queued);
+			const entry = restoreEntry(session, queued);
 			router.handOver(session, [entry]);
 			entry.message.release();
 		}

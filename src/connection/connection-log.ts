@@ -64,3 +64,25 @@ export function logFailure(connection: Connection, error: unknown): void {
 		},
 	);
 }
+
+/** Two devices with one client id: named together, so that both can be found. */
+export function logRivals(
+	connection: Connection,
+	rivalPeer: string,
+	delayMs: number,
+): void {
+	const { broker, client } = connection;
+	const suppressed = broker.logLimit.check(`rivals ${client?.clientId}`);
+	if (suppressed < 0) return;
+	broker.log.access.warning(
+		"two clients use the same client id and throw each other out",
+		{
+			client: client?.clientId ?? "",
+			address: connection.peer,
+			other_address: rivalPeer,
+			delayed_ms: delayMs,
+			change: "give each device a client id of its own",
+			suppressed,
+		},
+	);
+}

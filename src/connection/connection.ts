@@ -11,7 +11,6 @@ import {
 	type AcknowledgementType,
 	encodeAcknowledgement,
 } from "../protocol/acks.ts";
-import { PacketType } from "../protocol/constants.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { type FrameSink, FrameSplitter } from "../protocol/frame-splitter.ts";
 import type { Connect } from "../protocol/messages.ts";
@@ -28,17 +27,13 @@ import type {
 	OutletOwner,
 	PausedPublisher,
 } from "./client-outlet.ts";
-import {
-	logClosed,
-	logFailure,
-	logProtocolError,
-	logRefused,
-} from "./connection-log.ts";
+import { logClosed, logFailure, logProtocolError } from "./connection-log.ts";
 import { ConnectionTimers } from "./connection-timers.ts";
 import { dispatch } from "./dispatch.ts";
-import { refuseMalformedConnect } from "./handle-connect.ts";
+import { checkFirstByte, checkUnauthenticated, peerOf } from "./first-bytes.ts";
 import type { ListenerPolicy } from "./listener-policy.ts";
 import type { MessageRate } from "./message-rate.ts";
+import { refuseMalformedConnect } from "./refuse-connect.ts";
 import type { InboundAliases } from "./topic-aliases.ts";
 
 export const ConnectionState = {
@@ -144,9 +139,10 @@ export class Connection
 		this.timers.onReceived();
 		this.broker.statistics.bytesReceived += chunk.length;
 		try {
-			if (this.state === ConnectionState.AwaitConnect) this.#checkStart(chunk);
+			if (this.state === ConnectionState.AwaitConnect)
+				checkFirstByte(this, chunk);
 			this.splitter.push(chunk, this);
-			if (this.state < ConnectionState.Open) this.#checkUnauthenticated();
+			if (this.state < ConnectionState.Open) checkUnauthenticated(this);
 		} catch (error) {
 			this.fail(error);
 		}
@@ -289,28 +285,6 @@ export class Connection
 		this.#release();
 	}
 
-	/** A first packet that cannot become a CONNECT: no need to wait for the rest of it. */
-	#checkStart(chunk: Buffer): void {
-		if (this.splitter.bufferedBytes > 0) return;
-		if ((chunk[0] as number) >> 4 === PacketType.Connect) return;
-		throw new ProtocolError(
-			ReasonCode.ProtocolError,
-			"the first packet is not CONNECT; perhaps no MQTT client at all, or TLS on a plain port",
-		); // [MQTT-3.1.0-1]
-	}
-
-	#checkUnauthenticated(): void {
-		const { unauthenticated } = this.broker;
-		if (unauthenticated.used <= unauthenticated.limit) return;
-		if (this.splitter.bufferedBytes === 0) return;
-		logRefused(
-			this,
-			"too much received from clients that are not authenticated",
-			"unauthenticated_bytes",
-		);
-		this.#release();
-	}
-
 	#sayGoodbye(reason: ReasonCode, words: string): void {
 		if (this.state !== ConnectionState.Open) return; // [MQTT-3.14.0-1]
 		if (this.dialect?.sendsDisconnect !== true) return;
@@ -338,13 +312,4 @@ export class Connection
 			outlet.releasePublishers();
 		}
 	}
-}
-
-/** `192.168.1.7:50312`, or the listener's name where there is no address. */
-function peerOf(stream: ByteStream): string {
-	const { remoteAddress, remotePort, listener } = stream.info;
-	if (remoteAddress === "") return listener;
-	return remoteAddress.includes(":")
-		? `[${remoteAddress}]:${remotePort}`
-		: `${remoteAddress}:${remotePort}`;
 }

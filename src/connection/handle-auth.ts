@@ -7,7 +7,8 @@ import { decodeAuth, encodeAuth } from "../protocol/packets.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import { type Connection, ConnectionState, Hold } from "./connection.ts";
-import { onAuthenticated, refuseConnect } from "./handle-connect.ts";
+import { onAuthenticated } from "./handle-connect.ts";
+import { refuseConnect } from "./refuse-connect.ts";
 
 /** Starts the exchange that CONNECT asked for; the method is known to exist. */
 export function beginExchange(connection: Connection, method: string): void {

@@ -3,26 +3,20 @@
  * opened, and answered when what CONNACK reports is on disk. Until then the client is
  * not read; what it sent ahead is kept, bounded by `max_connect_size`.
  */
-import type { AuthVerdict, ClientInfo } from "../broker/hooks.ts";
+import type { ClientInfo } from "../broker/hooks.ts";
 import { dialectOf, mqtt5, mqtt311 } from "../protocol/dialect.ts";
 import type { Connect } from "../protocol/messages.ts";
 import { decodeConnect, peekProtocolLevel } from "../protocol/packets.ts";
-import { ProtocolError } from "../protocol/protocol-error.ts";
-import { describeReason, ReasonCode } from "../protocol/reason-codes.ts";
-import { CommitTicket } from "../store/commit-ticket.ts";
+import { ReasonCode } from "../protocol/reason-codes.ts";
+import { ConnackTicket } from "./accept-connect.ts";
+import { authenticate } from "./authenticate.ts";
 import { checkConnect } from "./check-connect.ts";
 import { ClientOutlet } from "./client-outlet.ts";
-import {
-	assignClientId,
-	cappedExpirySeconds,
-	connackProperties,
-	fittingConnack,
-	grantedKeepAlive,
-	refusalProperties,
-} from "./connack.ts";
+import { assignClientId, cappedExpirySeconds } from "./connack.ts";
 import { type Connection, ConnectionState, Hold } from "./connection.ts";
+import { logRivals } from "./connection-log.ts";
 import { beginExchange } from "./handle-auth.ts";
-import { InboundAliases } from "./topic-aliases.ts";
+import { refuseConnect } from "./refuse-connect.ts";
 
 export function handleConnect(
 	connection: Connection,
@@ -98,102 +92,6 @@ export function onAuthenticated(
 	connection.timers.whenDelayOver = () => open(connection);
 }
 
-/** Refuses with a CONNACK where the version has one for it, and closes [MQTT-3.2.2-7]. */
-export function refuseConnect(
-	connection: Connection,
-	reason: ReasonCode,
-	words: string,
-): void {
-	const { broker, client } = connection;
-	broker.statistics.connectionsRefused++;
-	const { remoteAddress } = connection.stream.info;
-	const suppressed = broker.logLimit.check(
-		`refused ${remoteAddress} ${client?.clientId} ${reason}`,
-	);
-	if (suppressed >= 0) {
-		broker.log.access.warning("client refused", {
-			client: client?.clientId ?? "",
-			user: client?.username ?? "",
-			address: connection.peer,
-			listener: connection.policy.name,
-			reason: describeReason(reason),
-			why: words,
-			suppressed,
-		});
-	}
-	const properties = refusalProperties(connection, reason, words);
-	connection.closeAfter(fittingConnack(connection, false, reason, properties)); // [MQTT-3.2.2-6] [MQTT-3.1.4-2]
-}
-
-/** The answer to a first packet that is no proper CONNECT; it has been logged. */
-export function refuseMalformedConnect(
-	connection: Connection,
-	error: ProtocolError,
-): void {
-	const { dialect } = connection;
-	const isUnsupported =
-		error.reasonCode === ReasonCode.UnsupportedProtocolVersion;
-	if (dialect?.hasProperties !== true && !(dialect && isUnsupported)) {
-		connection.closeAfter(null);
-		return;
-	}
-	const properties = refusalProperties(
-		connection,
-		error.reasonCode,
-		error.message,
-	);
-	// [MQTT-3.1.2-1] [MQTT-3.1.2-2]
-	connection.closeAfter(
-		fittingConnack(connection, false, error.reasonCode, properties),
-	);
-}
-
-function authenticate(connection: Connection): void {
-	const { broker, client, connect } = connection;
-	if (client === null || connect === null) return;
-	const hooks = broker.hooks.authenticate;
-	if (hooks === null) {
-		onVerdict(connection, null);
-		return;
-	}
-	connection.hold(Hold.Connecting);
-	const decide = async (): Promise<AuthVerdict | null> => {
-		for (const hook of hooks) {
-			const verdict = await hook(client, connect.password);
-			if (verdict !== null) return verdict;
-		}
-		return null;
-	};
-	decide().then(
-		(verdict) => connection.guard(() => onVerdict(connection, verdict)),
-		(error) => connection.fail(error),
-	);
-}
-
-function onVerdict(connection: Connection, verdict: AuthVerdict | null): void {
-	const username = connection.client?.username ?? null;
-	if (verdict === null) {
-		const words = anonymousRefusal(connection);
-		if (words === null) onAuthenticated(connection, username);
-		else refuseConnect(connection, ReasonCode.NotAuthorized, words);
-	} else if (verdict.allow) {
-		onAuthenticated(connection, verdict.username ?? username);
-	} else {
-		refuseConnect(connection, verdict.reason, verdict.words);
-	}
-}
-
-/** Nobody vouched for this client: null when it may come in all the same. */
-function anonymousRefusal(connection: Connection): string | null {
-	const { allowAnonymous, name } = connection.policy;
-	if (allowAnonymous === "on") return null;
-	if (allowAnonymous === "off") {
-		return `allow_anonymous is off for listener ${name}`;
-	}
-	if (connection.stream.info.isLoopback) return null;
-	return "anonymous clients are allowed from this machine only; set allow_anonymous = on to let in others";
-}
-
 function open(connection: Connection): void {
 	const { broker, client, connect, dialect } = connection;
 	if (client === null || connect === null || dialect === null) return;
@@ -239,71 +137,6 @@ function open(connection: Connection): void {
 	ticket.settle();
 }
 
-/** CONNACK waits for what it reports: a session made, resumed or discarded. */
-class ConnackTicket extends CommitTicket {
-	isPresent = false;
-	readonly #connection: Connection;
-
-	constructor(connection: Connection) {
-		super();
-		this.#connection = connection;
-	}
-
-	protected override onDurable(): void {
-		this.#connection.guard(() => accept(this.#connection, this.isPresent));
-	}
-}
-
-function accept(connection: Connection, isPresent: boolean): void {
-	const { broker, client, connect, session, outlet } = connection;
-	if (client === null || connect === null) return;
-	if (session === null || outlet === null) return;
-	const isAssigned = connect.clientId === "";
-	const properties = connackProperties(
-		connection,
-		isAssigned,
-		session.expirySeconds,
-	);
-	if (connect.authenticationMethod !== null) {
-		properties.authenticationMethod = connect.authenticationMethod; // [MQTT-4.12.0-5]
-		if (connection.authenticationData !== null) {
-			properties.authenticationData = connection.authenticationData;
-		}
-	}
-	const connack = fittingConnack(
-		connection,
-		isPresent, // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
-		ReasonCode.Success, // [MQTT-3.1.4-5]
-		properties,
-	);
-	if (connack === null) {
-		throw new ProtocolError(
-			ReasonCode.PacketTooLarge,
-			"Maximum Packet Size leaves no room for a CONNACK",
-		);
-	}
-	connection.outbox.append(connack); // [MQTT-3.2.0-1] [MQTT-3.2.0-2]
-	const keepAliveSeconds = grantedKeepAlive(connection);
-	connection.timers.keepAliveMs = keepAliveSeconds * 1500; // [MQTT-3.1.2-22]
-	const { topic_alias_max_client } = broker.settings;
-	if (connection.dialect?.hasProperties && topic_alias_max_client > 0) {
-		connection.inboundAliases = new InboundAliases(topic_alias_max_client);
-	}
-	connection.onOpened();
-	broker.log.access.info("client connected", {
-		client: client.clientId,
-		user: client.username ?? "",
-		address: connection.peer,
-		listener: connection.policy.name,
-		protocol: client.protocol,
-		keepalive: keepAliveSeconds,
-		session: isPresent ? "resumed" : session.isPersistent ? "new" : "clean",
-	});
-	outlet.isOpen = true;
-	session.outbound?.pump(); // what was in flight, then what waits [MQTT-4.4.0-1]
-	connection.unhold(Hold.Connecting);
-}
-
 function clientInfo(
 	connection: Connection,
 	connect: Connect,
@@ -319,25 +152,4 @@ function clientInfo(
 		isLoopback: info.isLoopback,
 		protocol: connection.dialect?.name ?? "",
 	};
-}
-
-function logRivals(
-	connection: Connection,
-	rivalPeer: string,
-	delayMs: number,
-): void {
-	const { broker, client } = connection;
-	const suppressed = broker.logLimit.check(`rivals ${client?.clientId}`);
-	if (suppressed < 0) return;
-	broker.log.access.warning(
-		"two clients use the same client id and throw each other out",
-		{
-			client: client?.clientId ?? "",
-			address: connection.peer,
-			other_address: rivalPeer,
-			delayed_ms: delayMs,
-			change: "give each device a client id of its own",
-			suppressed,
-		},
-	);
 }

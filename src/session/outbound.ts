@@ -16,6 +16,7 @@ import type { Delivery } from "./delivery.ts";
 import { Inflight, InflightEntry, type InflightOwner } from "./inflight.ts";
 import { OfflineQueue } from "./offline-queue.ts";
 import { type Outlet, SendResult } from "./outlet.ts";
+import { monotonicExpiry, restoreEntry, storeEntry } from "./queue-rows.ts";
 import { RetainedReplay } from "./retained-replay.ts";
 import type { Session } from "./session.ts";
 import type { Subscription } from "./subscription.ts";
@@ -63,7 +64,7 @@ export class Outbound implements InflightOwner {
 		this.inflight.add(entry, this);
 		entry.phase = DeliveryPhase.Sent;
 		if (entry.sequence > this.queue.cursor) this.queue.cursor = entry.sequence;
-		if (this.#session.storeEntry(entry, delivery.ticket)) return;
+		if (storeEntry(this.#session, entry, delivery.ticket)) return;
 		entry.wasSent = true;
 		const result = this.outlet.sendPublish(
 			delivery,
@@ -127,7 +128,7 @@ export class Outbound implements InflightOwner {
 		}
 	}
 
-	/** Sends again what is not acknowledged, on an open connection [v3.1 section 4.1]. */
+	/** Sends again what is not acknowledged, on an open connection [v3.1 section 4.2]. */
 	retry(): void {
 		for (const entry of this.inflight.entries()) {
 			if (entry.isPending) continue;
@@ -229,23 +230,17 @@ export class Outbound implements InflightOwner {
 		if (session.outbound !== this) return;
 		this.queue.isLoading = false;
 		const messages = this.#newestFirst
-			? page.messages.toReversed().filter((each) => !this.#knows(each.sequence))
+			? page.messages
+					.toReversed()
+					.filter((each) => !isKnown(this, each.sequence))
 			: page.messages;
 		for (const queued of messages) {
-			this.queue.push(session.restoreEntry(queued));
+			this.queue.push(restoreEntry(session, queued));
 		}
 		if (page.isLast && session.lastSequence === lastSequenceThen) {
 			this.queue.isSpilled = false;
 		}
 		this.pump();
-	}
-
-	#knows(sequence: number): boolean {
-		if (this.queue.holds(sequence)) return true;
-		for (const entry of this.inflight.entries()) {
-			if (entry.sequence === sequence) return true;
-		}
-		return false;
 	}
 
 	#pumpReplays(): void {
@@ -279,14 +274,9 @@ export class Outbound implements InflightOwner {
 
 	#sendRetained(subscription: Subscription, record: RetainedRecord): void {
 		const { context } = this.#session;
-		const { clock } = context;
-		const expiresAtMs =
-			record.expiresAtWallMs === 0
-				? Number.POSITIVE_INFINITY
-				: clock.monotonicMs() + (record.expiresAtWallMs - clock.wallMs());
 		const message = new StoredMessage(
 			record.message,
-			expiresAtMs,
+			monotonicExpiry(this.#session, record.expiresAtWallMs),
 			context.messageBudget,
 		);
 		const qos: QoS = this.#session.grantedQoS(message.qos, subscription);
@@ -306,7 +296,16 @@ export class Outbound implements InflightOwner {
 		this.inflight.add(entry, this);
 		entry.phase = DeliveryPhase.Sent;
 		// QoS 1: written only when the connection is lost before the acknowledgement.
-		if (qos === 2 && this.#session.storeEntry(entry, null)) return;
+		if (qos === 2 && storeEntry(this.#session, entry, null)) return;
 		this.#transmit(entry, false);
 	}
+}
+
+/** A row that is in memory already; only a `lifo` queue reads such rows again. */
+function isKnown({ queue, inflight }: Outbound, sequence: number): boolean {
+	if (queue.holds(sequence)) return true;
+	for (const entry of inflight.entries()) {
+		if (entry.sequence === sequence) return true;
+	}
+	return false;
 }

@@ -3,6 +3,7 @@
  * dropped, and says which key raises the limit, once per client and interval.
  */
 import type { StoredMessage } from "../store/stored-message.ts";
+import { restoreEntry } from "./queue-rows.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -43,7 +44,7 @@ function dropOldest(session: Session): void {
 	store.readQueue(session.key, -1, 1, 1, false).then(
 		(page) => {
 			for (const queued of page.messages) {
-				session.forget(session.restoreEntry(queued));
+				session.forget(restoreEntry(session, queued));
 			}
 		},
 		(error) => log.store.error(`cannot drop from a queue: ${error}`),

@@ -83,7 +83,7 @@ export class SessionRegistry implements DeadlineOwner {
 			session = new Session(
 				this.#context,
 				clientId,
-				++this.#lastKey,
+				request.expirySeconds > 0 ? ++this.#lastKey : 0,
 				request.username,
 				request.expirySeconds,
 			); // [MQTT-3.1.2-6]

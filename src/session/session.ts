@@ -7,14 +7,13 @@
  */
 import type { QoS } from "../protocol/constants.ts";
 import type { WillMessage } from "../protocol/messages.ts";
-import type { CommitTicket } from "../store/commit-ticket.ts";
-import { DeliveryPhase, type QueuedMessage } from "../store/store.ts";
-import { StoredMessage } from "../store/stored-message.ts";
+import type { StoredMessage } from "../store/stored-message.ts";
 import type { Delivery } from "./delivery.ts";
 import { InflightEntry } from "./inflight.ts";
 import { Outbound } from "./outbound.ts";
 import type { Outlet } from "./outlet.ts";
 import { hasRoomInQueue } from "./queue-limits.ts";
+import { countedBytes, parkEntry, storeEntry } from "./queue-rows.ts";
 import type { RetainedReplay } from "./retained-replay.ts";
 import type { SessionContext } from "./session-context.ts";
 import type { Subscription } from "./subscription.ts";
@@ -22,7 +21,7 @@ import type { Subscription } from "./subscription.ts";
 export class Session {
 	readonly context: SessionContext;
 	readonly clientId: string;
-	/** Its rows in the store carry this number. */
+	/** Its rows in the store carry this number; 0 for a clean session, which has none. */
 	readonly key: number;
 	username: string | null;
 	/** Seconds it outlives its connection; 0 ends with it, 0xffffffff never ends. */
@@ -133,52 +132,8 @@ export class Session {
 		const waiting = outbound.queue.entries();
 		outbound.inflight.clear();
 		outbound.queue.clear();
-		for (const entry of inflight) this.#park(entry);
+		for (const entry of inflight) parkEntry(this, entry);
 		return [...inflight, ...waiting];
-	}
-
-	/**
-	 * Writes a persistent session's entry to the store.
-	 * @returns true when the entry has to wait for the commit before it is sent (QoS 2)
-	 */
-	storeEntry(entry: InflightEntry, ticket: CommitTicket | null): boolean {
-		if (!this.isPersistent) return false;
-		entry.isStored = true;
-		const waits = entry.qos === 2 && entry.phase !== DeliveryPhase.Queued;
-		if (!waits) {
-			this.#putEntry(entry, DeliveryPhase.Queued, 0, ticket);
-			return false;
-		}
-		entry.hold();
-		if (ticket !== null) {
-			ticket.hold();
-			entry.upstream = ticket;
-		}
-		this.#putEntry(entry, DeliveryPhase.Sent, entry.packetId, entry);
-		entry.settle();
-		return true;
-	}
-
-	/** A message of this queue as the store gave it back. */
-	restoreEntry(queued: QueuedMessage): InflightEntry {
-		const { clock, messageBudget } = this.context;
-		const expiresAtMs =
-			queued.expiresAtWallMs === 0
-				? Number.POSITIVE_INFINITY
-				: clock.monotonicMs() + (queued.expiresAtWallMs - clock.wallMs());
-		const entry = new InflightEntry(
-			new StoredMessage(queued.message, expiresAtMs, messageBudget),
-			queued.qos,
-			queued.retain,
-			queued.identifiers,
-			queued.sharedGroup,
-			queued.sequence,
-		);
-		entry.phase = queued.phase;
-		entry.packetId = queued.packetId;
-		entry.isStored = true;
-		entry.countedBytes = countedBytes(entry.message);
-		return entry;
 	}
 
 	/** The message is delivered, dropped or handed on: its row and its share go. */
@@ -188,6 +143,12 @@ export class Session {
 		}
 		if (entry.countedBytes > 0) this.#count(-1, -entry.countedBytes);
 		entry.message.release();
+	}
+
+	/** The entry is owed to the client from now on. */
+	countIn(entry: InflightEntry): void {
+		entry.countedBytes = countedBytes(entry.message);
+		this.#count(1, entry.countedBytes);
 	}
 
 	/** The session ends: its counts and what it was reading go. */
@@ -248,13 +209,12 @@ export class Session {
 			subscription.sharedGroup === null ? null : subscription.filter,
 			this.nextSequence(),
 		);
-		entry.countedBytes = countedBytes(message);
-		this.#count(1, entry.countedBytes);
+		this.countIn(entry);
 		if (outbound !== null && delivery !== null && canSendNow) {
 			outbound.sendNow(delivery, entry);
 			return true;
 		}
-		this.storeEntry(entry, delivery === null ? null : delivery.ticket);
+		storeEntry(this, entry, delivery === null ? null : delivery.ticket);
 		if (outbound === null) {
 			message.release();
 		} else if (
@@ -270,51 +230,6 @@ export class Session {
 		return true;
 	}
 
-	#park(entry: InflightEntry): void {
-		if (!this.isPersistent) return;
-		const { store } = this.context;
-		if (entry.isStored) {
-			const isMarked = entry.qos === 2;
-			if (isMarked) return;
-			store.markSent(this.key, entry.sequence, entry.packetId, null);
-			return;
-		}
-		// A retained message that was being replayed: from now on it is owed like any other.
-		entry.isStored = true;
-		entry.countedBytes = countedBytes(entry.message);
-		this.#count(1, entry.countedBytes);
-		this.#putEntry(entry, entry.phase, entry.packetId, null);
-	}
-
-	#putEntry(
-		entry: InflightEntry,
-		phase: DeliveryPhase,
-		packetId: number,
-		ticket: CommitTicket | null,
-	): void {
-		const { store, clock } = this.context;
-		const { message } = entry;
-		const expiresAtWallMs =
-			message.expirySeconds < 0
-				? 0
-				: clock.wallMs() + (message.expiresAtMs - clock.monotonicMs());
-		store.enqueue(
-			this.key,
-			entry.sequence,
-			message,
-			{
-				qos: entry.qos,
-				retain: entry.retain,
-				identifiers: entry.identifiers,
-				sharedGroup: entry.sharedGroup,
-				phase,
-				packetId,
-			},
-			expiresAtWallMs,
-			ticket,
-		);
-	}
-
 	#count(messages: number, bytes: number): void {
 		const { counters } = this.context;
 		this.queuedMessages += messages;
@@ -322,10 +237,4 @@ export class Session {
 		counters.queuedMessages += messages;
 		counters.queuedBytes += bytes;
 	}
-}
-
-function countedBytes(message: StoredMessage): number {
-	return (
-		message.topic.length + message.payload.length + message.properties.length
-	);
 }

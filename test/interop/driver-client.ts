@@ -96,6 +96,7 @@ function driverClient(
 	transport: Transport,
 	versions: readonly Version[],
 	command: () => [string, ...string[]],
+	limits: Partial<InteropClient> = {},
 ): DriverClient {
 	const connect: DriverClient["connect"] = async (t, broker, version, more) => {
 		const [path, ...args] = command();
@@ -117,6 +118,7 @@ function driverClient(
 		transport,
 		versions,
 		keepsSessions: true,
+		...limits,
 		connect,
 		async subscribe(t, broker, options: SubscribeOptions) {
 			const driver = await connect(t, broker, options.version, {
@@ -150,10 +152,17 @@ const allVersions: readonly Version[] = ["3.1", "3.1.1", "5"];
 
 /** Python Paho as Debian packages it, run by Debian's Python. */
 export function pahoPython(transport: Transport): DriverClient {
-	return driverClient("Python Paho", transport, allVersions, () => [
-		requireProgram("python3", "python3 python3-paho-mqtt"),
-		join(driversFolder, "paho_python.py"),
-	]);
+	return driverClient(
+		"Python Paho",
+		transport,
+		allVersions,
+		() => [
+			requireProgram("python3", "python3 python3-paho-mqtt"),
+			join(driversFolder, "paho_python.py"),
+		],
+		// Version 1.6 forgets the rest of a WebSocket frame that the socket took in part.
+		transport === "ws" ? { cannotSendLarge: true } : {},
+	);
 }
 
 /** The synchronous Paho C library, called from Python without a compiler. */

@@ -65,6 +65,8 @@ export interface InteropClient {
 	readonly keepsSessions: boolean;
 	/** Whether with MQTT 5 its DISCONNECT asks for the will (reason code 0x04). */
 	readonly leavesWithWill?: boolean;
+	/** Set for a client that cannot send 10 MB itself, only receive it. */
+	readonly cannotSendLarge?: boolean;
 	/** Connects, subscribes and returns when the SUBACK has arrived. */
 	subscribe(
 		t: TearDown,

@@ -232,7 +232,7 @@ export function createCast(stage: Stage, clients: number): Cast {
 	const churners = Array.from(
 		{ length: third },
 		(_, index) =>
-			new Churner(stage, `churner-${index}`, ([3, 4, 5] as const)[index % 3]),
+			new Churner(stage, `churner-${index}`, (3 + (index % 3)) as Version),
 	);
 	return { publishers, holders, churners, ledgers };
 }

@@ -61,7 +61,7 @@ async function soak(): Promise<string[]> {
 	);
 	const broker = await startBrokerProcess({
 		nodeArgs: ["--expose-gc"],
-		env: { BROKER_TEST_REPORT: reportFile },
+		env: { TEST_REPORT_FILE: reportFile },
 		config: {
 			// Holders are away while others publish: nothing may be dropped then.
 			max_offline_messages: "unlimited",

@@ -112,7 +112,7 @@ export class WireClient {
 			this.#violation(`undecodable bytes: ${error.message}`);
 			socket.destroy();
 		});
-		socket.on("data", (chunk) => packets.parse(chunk));
+		socket.on("data", (chunk: Buffer) => packets.parse(chunk));
 		socket.on("error", () => {
 			// The close that follows is what counts.
 		});

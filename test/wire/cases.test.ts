@@ -17,20 +17,27 @@ const context = (version: 3 | 4 | 5): NotationContext => ({
 	expand: (text) => text.replaceAll("$T", "topic"),
 });
 
-function hex(text: string, version: 3 | 4 | 5 = 5, captures: Captures = new Map()) {
+function hex(
+	text: string,
+	version: 3 | 4 | 5 = 5,
+	captures: Captures = new Map(),
+) {
 	return encodeNotation(text, context(version), captures).toString("hex");
 }
 
-t.test("there are at least 600 cases and no two with one title in a file", async (t) => {
-	let count = 0;
-	for (const name of caseFileNames()) {
-		const titles = loadCases(name).map((wireCase) => wireCase.title);
-		const twice = titles.filter((title, at) => titles.indexOf(title) !== at);
-		t.same(twice, [], `${name}: titles that occur twice`);
-		count += titles.length;
-	}
-	t.ok(count >= 600, `${count} cases`);
-});
+t.test(
+	"there are at least 600 cases and no two with one title in a file",
+	async (t) => {
+		let count = 0;
+		for (const name of caseFileNames()) {
+			const titles = loadCases(name).map((wireCase) => wireCase.title);
+			const twice = titles.filter((title, at) => titles.indexOf(title) !== at);
+			t.same(twice, [], `${name}: titles that occur twice`);
+			count += titles.length;
+		}
+		t.ok(count >= 600, `${count} cases`);
+	},
+);
 
 t.test("every case file is run by one test file", async (t) => {
 	const folder = import.meta.dirname;
@@ -52,7 +59,8 @@ t.test("no placeholder of a variant is left unfilled", async (t) => {
 });
 
 t.test("requirement ids have the known form", async (t) => {
-	const form = /^(MQTT-\d+(\.\d+)*-\d+|v3\.1\.1 MQTT-\d+(\.\d+)*-\d+|v3\.1 section \d(\.\d+)?)$/;
+	const form =
+		/^(MQTT-\d+(\.\d+)*-\d+|v3\.1\.1 MQTT-\d+(\.\d+)*-\d+|v3\.1 section \d(\.\d+)?)$/;
 	for (const wireCase of caseFileNames().flatMap(loadCases))
 		for (const id of wireCase.spec)
 			if (!form.test(id)) t.fail(`${wireCase.title}: ${id}`);
@@ -70,7 +78,10 @@ t.test("the byte notation", async (t) => {
 	t.equal(hex("p?[ 01 ]", 4), "", "no properties in 3.1.1");
 	t.equal(hex("@p", 3), "00064d514973647003");
 	t.equal(hex("@c", 4), "100e00044d51545404020258" + "00026964");
-	t.equal(hex("@k(000A,00,11 00000001)"), "101400044d515454050000" + "0a05110000000100026964");
+	t.equal(
+		hex("@k(000A,00,11 00000001)"),
+		"101400044d515454050000" + "0a05110000000100026964",
+	);
 	t.throws(() => hex("'abc"), "text without an end");
 	t.throws(() => hex("p[ 00"), "bracket without an end");
 	t.throws(() => hex("@nothing"), "unknown macro");

@@ -5,7 +5,11 @@
  * that is still open must be in order and have nothing unread.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Arrival, describeArrival, WireClient } from "../support/wire-client.ts";
+import {
+	type Arrival,
+	describeArrival,
+	WireClient,
+} from "../support/wire-client.ts";
 import type { Version, WireCase } from "./case-file.ts";
 import { mismatch } from "./expectation.ts";
 import {

@@ -38,12 +38,12 @@ function tell(event: string, values: Record<string, unknown>): void {
 	process.stdout.write(`${JSON.stringify({ event, ...values })}\n`);
 }
 
-function tellMessage(packet: IPublishPacket): void {
+function tellMessage(topic: string, packet: IPublishPacket): void {
 	const payload = Buffer.from(packet.payload);
 	const { correlationData, userProperties, ...others } =
 		packet.properties ?? {};
 	tell("message", {
-		topic: packet.topic,
+		topic,
 		sha256: createHash("sha256").update(payload).digest("hex"),
 		...(payload.length < longPayload ? { payload: payload.toString() } : {}),
 		qos: packet.qos,
@@ -92,7 +92,10 @@ function connect(command: Command): Promise<Record<string, unknown>> {
 	// Messages of a resumed session follow the CONNACK at once, so the listener
 	// is there before the connection stands.
 	client = connectLater(url, options);
-	client.on("message", (_topic, _payload, packet) => tellMessage(packet));
+	// The packet has no topic when the broker used an alias.
+	client.on("message", (topic, _payload, packet) =>
+		tellMessage(topic, packet),
+	);
 	return new Promise((done, fail) => {
 		client?.once("connect", (connack) =>
 			done({ sessionPresent: connack.sessionPresent }),
