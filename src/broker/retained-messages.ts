@@ -28,6 +28,6 @@ export class RetainedMessages {
 			publish.expirySeconds < 0
 				? 0
 				: clock.wallMs() + publish.expirySeconds * 1000;
-		store.putRetained(delivery.stored(), expiresAtWallMs, isLazy, ticket); // [MQTT-3.3.1-5]
+		store.putRetained(delivery.stored(), expiresAtWallMs, isLazy, ticket); // [MQTT-3.3.1-5] [v3.1.1 MQTT-3.3.1-7]
 	}
 }

@@ -51,7 +51,7 @@ export class Router {
 		const { subscriptions, groups } = route;
 		for (let i = 0; i < subscriptions.length; i++) {
 			const subscription = subscriptions[i] as Subscription;
-			subscription.session.deliver(delivery, subscription); // [MQTT-4.5.0-1]
+			subscription.session.deliver(delivery, subscription); // [MQTT-4.5.0-1] [v3.1.1 MQTT-4.5.0-1]
 		}
 		for (const group of groups) this.#deliverShared(group, delivery);
 		return subscriptions.length === 0 && groups.length === 0

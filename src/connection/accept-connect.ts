@@ -7,7 +7,8 @@ import {
 	fittingConnack,
 	grantedKeepAlive,
 } from "./connack.ts";
-import { type Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { Hold } from "./connection-state.ts";
 import { InboundAliases } from "./topic-aliases.ts";
 
 /** CONNACK waits for what it reports: a session made, resumed or discarded. */
@@ -71,6 +72,6 @@ function accept(connection: Connection, isPresent: boolean): void {
 		session: isPresent ? "resumed" : session.isPersistent ? "new" : "clean",
 	});
 	outlet.isOpen = true;
-	session.outbound?.pump(); // what was in flight, then what waits [MQTT-4.4.0-1]
+	session.outbound?.pump(); // what was in flight, then what waits [MQTT-4.4.0-1] [v3.1.1 MQTT-4.4.0-1]
 	connection.unhold(Hold.Connecting);
 }

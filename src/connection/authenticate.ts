@@ -1,7 +1,8 @@
 /** Who the client is: asks the hooks, and falls back to what anonymous clients may. */
 import type { AuthVerdict } from "../broker/hooks.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
-import { type Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { Hold } from "./connection-state.ts";
 import { onAuthenticated } from "./handle-connect.ts";
 import { refuseConnect } from "./refuse-connect.ts";
 

@@ -87,9 +87,9 @@ export function fittingConnack(
 ): Buffer | null {
 	const { dialect, connect } = connection;
 	const code = dialect === null ? reason : dialect.connackCode(reason); // [MQTT-3.2.2-8]
-	if (code < 0) return null;
+	if (code < 0) return null; // [v3.1.1 MQTT-3.2.2-6]
 	const family = dialect?.family ?? 5;
-	const showsPresent = isPresent && dialect?.hasSessionPresent === true;
+	const showsPresent = isPresent && dialect?.hasSessionPresent === true; // [v3.1 section 3.2]
 	const limit = connect?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
 	const frame = encodeConnack(family, showsPresent, code, properties);
 	if (frame.length <= limit) return frame;

@@ -5,8 +5,9 @@
  */
 import { type TimerTarget, WheelTimer } from "../platform/timer-wheel.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
-import { type Connection, ConnectionState, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { logClosed, logRefused } from "./connection-log.ts";
+import { ConnectionState, Hold } from "./connection-state.ts";
 
 export class ConnectionTimers implements TimerTarget {
 	/** ms between two packets after which the client is gone; 0 for never [MQTT-3.1.2-22]. */

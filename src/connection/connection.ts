@@ -28,6 +28,7 @@ import type {
 	PausedPublisher,
 } from "./client-outlet.ts";
 import { logClosed, logFailure, logProtocolError } from "./connection-log.ts";
+import { ConnectionState, Hold } from "./connection-state.ts";
 import { ConnectionTimers } from "./connection-timers.ts";
 import { dispatch } from "./dispatch.ts";
 import { checkFirstByte, checkUnauthenticated, peerOf } from "./first-bytes.ts";
@@ -35,26 +36,6 @@ import type { ListenerPolicy } from "./listener-policy.ts";
 import type { MessageRate } from "./message-rate.ts";
 import { refuseMalformedConnect } from "./refuse-connect.ts";
 import type { InboundAliases } from "./topic-aliases.ts";
-
-export const ConnectionState = {
-	/** Nothing but CONNECT is accepted. */
-	AwaitConnect: 0,
-	/** CONNECT is being authenticated, delayed or stored; CONNACK has not been sent. */
-	Connecting: 1,
-	Open: 2,
-	Closed: 3,
-} as const;
-export type ConnectionState =
-	(typeof ConnectionState)[keyof typeof ConnectionState];
-
-/** Why reading is held up; a set of bits. */
-export const Hold = {
-	Connecting: 1,
-	SlowSubscriber: 2,
-	MessageRate: 4,
-	PendingAcks: 8,
-} as const;
-export type Hold = (typeof Hold)[keyof typeof Hold];
 
 /** Unanswered packets of one client at which it is not read any further. */
 const MAX_PENDING_ACKS = 1000;
@@ -271,7 +252,7 @@ export class Connection
 	fail(error: unknown): void {
 		if (this.state === ConnectionState.Closed) return;
 		if (!(error instanceof ProtocolError)) {
-			logFailure(this, error);
+			logFailure(this, error); // [v3.1.1 MQTT-4.8.0-2]
 			this.terminate(ReasonCode.UnspecifiedError, "internal error");
 			return;
 		}
@@ -287,7 +268,7 @@ export class Connection
 
 	#sayGoodbye(reason: ReasonCode, words: string): void {
 		if (this.state !== ConnectionState.Open) return; // [MQTT-3.14.0-1]
-		if (this.dialect?.sendsDisconnect !== true) return;
+		if (this.dialect?.sendsDisconnect !== true) return; // [v3.1.1 MQTT-4.8.0-1] [v3.1.1 MQTT-3.1.2-24]
 		const limit = this.connect?.maximumPacketSize ?? 0;
 		const frame = encodeDisconnect(reason, words); // [MQTT-3.14.2-1] [MQTT-3.14.2-2]
 		if (frame.length <= limit) this.outbox.append(frame);

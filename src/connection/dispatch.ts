@@ -3,7 +3,8 @@ import { decodePingreq, PINGRESP } from "../protocol/acks.ts";
 import { PacketType, packetTypeName } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
-import { type Connection, ConnectionState } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { ConnectionState } from "./connection-state.ts";
 import {
 	handlePuback,
 	handlePubcomp,
@@ -93,7 +94,7 @@ function dispatchBeforeOpen(
 			return;
 		}
 	}
-	if (state === ConnectionState.Closed) return; // [MQTT-3.1.4-6]
+	if (state === ConnectionState.Closed) return; // [MQTT-3.1.4-6] [v3.1.1 MQTT-3.1.4-5]
 	throw unexpected(type); // [MQTT-3.1.0-1] [MQTT-3.1.2-30]
 }
 

@@ -6,7 +6,8 @@ import type { AuthExchange, AuthStep } from "../broker/hooks.ts";
 import { decodeAuth, encodeAuth } from "../protocol/packets.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
-import { type Connection, ConnectionState, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { ConnectionState, Hold } from "./connection-state.ts";
 import { onAuthenticated } from "./handle-connect.ts";
 import { refuseConnect } from "./refuse-connect.ts";
 
@@ -77,6 +78,7 @@ function step(connection: Connection, data: Buffer | null): void {
 function onStep(connection: Connection, result: AuthStep): void {
 	const method = connection.connect?.authenticationMethod ?? "";
 	const isOpen = connection.state === ConnectionState.Open;
+	// AUTH goes without a Reason String. [MQTT-3.15.2-2]
 	if (result.step === "continue") {
 		connection.outbox.append(
 			encodeAuth(ReasonCode.ContinueAuthentication, method, result.data), // [MQTT-4.12.0-2] [MQTT-3.15.2-1]

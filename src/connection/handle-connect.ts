@@ -13,8 +13,9 @@ import { authenticate } from "./authenticate.ts";
 import { checkConnect } from "./check-connect.ts";
 import { ClientOutlet } from "./client-outlet.ts";
 import { assignClientId, cappedExpirySeconds } from "./connack.ts";
-import { type Connection, ConnectionState, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { logRivals } from "./connection-log.ts";
+import { ConnectionState, Hold } from "./connection-state.ts";
 import { beginExchange } from "./handle-auth.ts";
 import { refuseConnect } from "./refuse-connect.ts";
 

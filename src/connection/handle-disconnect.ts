@@ -32,7 +32,7 @@ export function handleDisconnect(
 			broker.settings,
 		);
 	}
-	connection.discardsWill = packet.reasonCode === ReasonCode.Success; // [MQTT-3.14.4-3] [MQTT-3.1.2-8]
+	connection.discardsWill = packet.reasonCode === ReasonCode.Success; // [MQTT-3.14.4-3] [MQTT-3.1.2-8] [v3.1.1 MQTT-3.14.4-3]
 	if (client !== null) {
 		broker.log.access.info("client disconnected", {
 			client: client.clientId,

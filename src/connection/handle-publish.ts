@@ -7,7 +7,8 @@ import { levelCount } from "../protocol/topic.ts";
 import { Delivery } from "../session/delivery.ts";
 import type { PendingAck } from "./ack-ring.ts";
 import type { ClientOutlet } from "./client-outlet.ts";
-import { type Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { Hold } from "./connection-state.ts";
 import { MessageRate } from "./message-rate.ts";
 
 export function handlePublish(
@@ -120,7 +121,7 @@ function refuse(connection: Connection, publish: Publish): ReasonCode {
 			suppressed,
 		});
 	}
-	return ReasonCode.NotAuthorized;
+	return ReasonCode.NotAuthorized; // [v3.1.1 MQTT-3.3.5-2] [v3.1 section 3.3]
 }
 
 function resolveAlias(connection: Connection, publish: Publish): void {

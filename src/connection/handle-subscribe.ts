@@ -55,7 +55,7 @@ function problemOf(
 	request: SubscriptionRequest,
 ): ReasonCode | null {
 	const { settings } = connection.broker;
-	const problem = checkTopicFilter(request.filter, settings.max_topic_levels);
+	const problem = checkTopicFilter(request.filter, settings.max_topic_levels); // [v3.1.1 MQTT-3.8.3-2]
 	const words =
 		request.filter.length > settings.max_topic_length
 			? "is above max_topic_length"
@@ -120,7 +120,7 @@ function grant(
 		);
 	}
 	const wantsRetained =
-		request.retainHandling === 0 || (request.retainHandling === 1 && isNew); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
+		request.retainHandling === 0 || (request.retainHandling === 1 && isNew); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4] [v3.1.1 MQTT-3.3.1-6]
 	if (wantsRetained && subscription.sharedGroup === null) {
 		replays.push(subscription);
 	}

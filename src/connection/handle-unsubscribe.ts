@@ -31,7 +31,7 @@ export function handleUnsubscribe(
 		}
 		return ReasonCode.Success;
 	});
-	ack.frame = encodeUnsuback(packetId, codes, dialect.family); // [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.11.3-2]
+	ack.frame = encodeUnsuback(packetId, codes, dialect.family); // [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.11.3-2] [v3.1.1 MQTT-3.10.4-5]
 	ack.settle();
 	connection.limitPendingAcks();
 }

@@ -28,7 +28,7 @@ export function refuseConnect(
 		});
 	}
 	const properties = refusalProperties(connection, reason, words);
-	connection.closeAfter(fittingConnack(connection, false, reason, properties)); // [MQTT-3.2.2-6] [MQTT-3.1.4-2]
+	connection.closeAfter(fittingConnack(connection, false, reason, properties)); // [MQTT-3.2.2-6] [MQTT-3.1.4-2] [v3.1.1 MQTT-3.2.2-5]
 }
 
 /** The answer to a first packet that is no proper CONNECT; it has been logged. */
@@ -40,7 +40,7 @@ export function refuseMalformedConnect(
 	const isUnsupported =
 		error.reasonCode === ReasonCode.UnsupportedProtocolVersion;
 	if (dialect?.hasProperties !== true && !(dialect && isUnsupported)) {
-		connection.closeAfter(null);
+		connection.closeAfter(null); // [v3.1.1 MQTT-3.1.4-1]
 		return;
 	}
 	const properties = refusalProperties(

@@ -67,7 +67,7 @@ export function decodeAcknowledgement(
 ): Acknowledgement {
 	const first = byteAt(buffer, start);
 	const type = (first >> 4) as AcknowledgementType;
-	const ignored = dupAllowed && type === PacketType.Pubrel ? DUP : 0;
+	const ignored = dupAllowed && type === PacketType.Pubrel ? DUP : 0; // [v3.1 section 4.1]
 	if ((first & 15 & ~ignored) !== requiredFlags(type))
 		throw malformed(`${packetTypeName[type]} with wrong flags`); // [MQTT-3.6.1-1]
 	const length = end - bodyStart;

@@ -4,6 +4,8 @@ import type { ConnackProperties, Family } from "./messages.ts";
 /**
  * Encoders for the packets that are sent seldom, by the mqtt-packet library. Whether
  * the client wants a Reason String and has room for it is the caller's business.
+ * None of our packets but PUBLISH carries User Properties, so none gets too large by
+ * them. // [MQTT-3.2.2-20] [MQTT-3.5.2-3] [MQTT-3.6.2-3] [MQTT-3.7.2-3] [MQTT-3.11.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-3]
  */
 
 function generate(packet: object, family: Family): Buffer {

@@ -157,7 +157,7 @@ function requestFlags(
 	dupAllowed: boolean,
 ): number {
 	const first = buffer[start] as number;
-	return dupAllowed && (first & DUP) !== 0 ? 2 | DUP : 2;
+	return dupAllowed && (first & DUP) !== 0 ? 2 | DUP : 2; // [v3.1 section 3.8] [v3.1 section 3.10]
 }
 
 function copyRequest(buffer: Buffer, start: number, end: number): Buffer {

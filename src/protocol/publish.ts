@@ -192,7 +192,7 @@ export function decodePublish(
 ): Publish {
 	const first = byteAt(buffer, start);
 	const qos = (first >> 1) & 3;
-	if (qos === 3) throw malformed("PUBLISH with both QoS bits set"); // [MQTT-3.3.1-4]
+	if (qos === 3) throw malformed("PUBLISH with both QoS bits set"); // [MQTT-3.3.1-4] [v3.1.1 MQTT-3.3.1-4]
 	if (qos === 0 && (first & 8) !== 0)
 		throw malformed("PUBLISH with DUP and QoS 0"); // [MQTT-3.3.1-2]
 

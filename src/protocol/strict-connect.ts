@@ -63,7 +63,7 @@ function readLevel(fields: Fields): number {
 	if (levels === undefined)
 		throw new ProtocolError(
 			ReasonCode.UnsupportedProtocolVersion,
-			"unknown protocol name",
+			"unknown protocol name", // [v3.1.1 MQTT-3.1.2-1]
 		);
 	const level = fields.byte();
 	if (!levels.includes(level))
@@ -81,7 +81,7 @@ function checkConnectFlags(flags: number, level: number): void {
 	if (willQoS === ConnectFlag.WillQoS)
 		throw malformed("CONNECT with will QoS 3"); // [MQTT-3.1.2-12]
 	if ((flags & ConnectFlag.Will) === 0) {
-		if (willQoS !== 0) throw malformed("CONNECT with a will QoS and no will"); // [MQTT-3.1.2-11]
+		if (willQoS !== 0) throw malformed("CONNECT with a will QoS and no will"); // [MQTT-3.1.2-11] [v3.1.1 MQTT-3.1.2-11]
 		if ((flags & ConnectFlag.WillRetain) !== 0)
 			throw malformed("CONNECT with will retain and no will"); // [MQTT-3.1.2-13]
 	}
@@ -125,7 +125,7 @@ export function checkConnect(
 	}
 	if ((flags & ConnectFlag.UserName) !== 0) {
 		if (level === 3 && fields.isAtEnd)
-			flags &= ~(ConnectFlag.UserName | ConnectFlag.Password); // [v3.1 section 3.1]
+			flags &= ~(ConnectFlag.UserName | ConnectFlag.Password); // [v3.1 section 2.3] [v3.1 section 3.1]
 		else fields.string("user name"); // [MQTT-3.1.2-17] [MQTT-3.1.3-12]
 	}
 	if ((flags & ConnectFlag.Password) !== 0) {

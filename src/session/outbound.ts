@@ -5,18 +5,20 @@
  *
  * Order: a message goes straight to the client only when nothing waits before it.
  */
-import type { QoS } from "../protocol/constants.ts";
 import {
 	DeliveryPhase,
 	type QueuePage,
 	type RetainedRecord,
 } from "../store/store.ts";
-import { StoredMessage } from "../store/stored-message.ts";
 import type { Delivery } from "./delivery.ts";
-import { Inflight, InflightEntry, type InflightOwner } from "./inflight.ts";
+import {
+	Inflight,
+	type InflightEntry,
+	type InflightOwner,
+} from "./inflight.ts";
 import { OfflineQueue } from "./offline-queue.ts";
 import { type Outlet, SendResult } from "./outlet.ts";
-import { monotonicExpiry, restoreEntry, storeEntry } from "./queue-rows.ts";
+import { replayEntry, restoreEntry, storeEntry } from "./queue-rows.ts";
 import { RetainedReplay } from "./retained-replay.ts";
 import type { Session } from "./session.ts";
 import type { Subscription } from "./subscription.ts";
@@ -273,22 +275,8 @@ export class Outbound implements InflightOwner {
 	}
 
 	#sendRetained(subscription: Subscription, record: RetainedRecord): void {
-		const { context } = this.#session;
-		const message = new StoredMessage(
-			record.message,
-			monotonicExpiry(this.#session, record.expiresAtWallMs),
-			context.messageBudget,
-		);
-		const qos: QoS = this.#session.grantedQoS(message.qos, subscription);
-		const entry = new InflightEntry(
-			message,
-			qos,
-			true,
-			subscription.identifiers,
-			null,
-			this.#session.nextSequence(),
-		);
-		if (qos === 0) {
+		const entry = replayEntry(this.#session, subscription, record);
+		if (entry.qos === 0) {
 			this.#transmit(entry, false);
 			entry.message.release();
 			return;
@@ -296,7 +284,7 @@ export class Outbound implements InflightOwner {
 		this.inflight.add(entry, this);
 		entry.phase = DeliveryPhase.Sent;
 		// QoS 1: written only when the connection is lost before the acknowledgement.
-		if (qos === 2 && storeEntry(this.#session, entry, null)) return;
+		if (entry.qos === 2 && storeEntry(this.#session, entry, null)) return;
 		this.#transmit(entry, false);
 	}
 }

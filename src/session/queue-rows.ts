@@ -3,10 +3,15 @@
  * sessions have rows; the store commits them later, in the order of the calls.
  */
 import type { CommitTicket } from "../store/commit-ticket.ts";
-import { DeliveryPhase, type QueuedMessage } from "../store/store.ts";
+import {
+	DeliveryPhase,
+	type QueuedMessage,
+	type RetainedRecord,
+} from "../store/store.ts";
 import { StoredMessage } from "../store/stored-message.ts";
 import { InflightEntry } from "./inflight.ts";
 import type { Session } from "./session.ts";
+import type { Subscription } from "./subscription.ts";
 
 /** What a message counts in its queue: the bytes of topic, payload and properties. */
 export function countedBytes(message: StoredMessage): number {
@@ -84,8 +89,29 @@ export function restoreEntry(
 	return entry;
 }
 
+/** A retained message for a new subscription: in no queue, and in the store only if need be. */
+export function replayEntry(
+	session: Session,
+	subscription: Subscription,
+	record: RetainedRecord,
+): InflightEntry {
+	const message = new StoredMessage(
+		record.message,
+		monotonicExpiry(session, record.expiresAtWallMs),
+		session.context.messageBudget,
+	);
+	return new InflightEntry(
+		message,
+		session.grantedQoS(message.qos, subscription),
+		true, // [MQTT-3.3.1-9] [v3.1.1 MQTT-3.3.1-8]
+		subscription.identifiers,
+		null,
+		session.nextSequence(),
+	);
+}
+
 /** Wall time in ms, 0 for never, as time on the monotonic clock; Infinity for never. */
-export function monotonicExpiry(session: Session, wallMs: number): number {
+function monotonicExpiry(session: Session, wallMs: number): number {
 	if (wallMs === 0) return Number.POSITIVE_INFINITY;
 	const { clock } = session.context;
 	return clock.monotonicMs() + (wallMs - clock.wallMs());

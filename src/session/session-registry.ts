@@ -78,7 +78,7 @@ export class SessionRegistry implements DeadlineOwner {
 			this.end(session, ticket); // [MQTT-3.1.2-4]
 			session = undefined;
 		}
-		const isPresent = session !== undefined; // [MQTT-3.1.2-5]
+		const isPresent = session !== undefined; // [MQTT-3.1.2-5] [v3.1.1 MQTT-3.1.2-4]
 		if (session === undefined) {
 			session = new Session(
 				this.#context,
@@ -112,7 +112,7 @@ export class SessionRegistry implements DeadlineOwner {
 			return;
 		}
 		const willInMs = this.#willDelayMs(session);
-		if (willInMs === 0) this.#fireWill(session); // [MQTT-3.1.2-8]
+		if (willInMs === 0) this.#fireWill(session); // [MQTT-3.1.2-8] [v3.1.1 MQTT-3.1.2-8] [v3.1 section 3.14]
 		this.#save(session, null); // [MQTT-3.1.2-23]
 		this.#setDeadline(session, willInMs, expiryMs(session.expirySeconds));
 	}
@@ -123,7 +123,7 @@ export class SessionRegistry implements DeadlineOwner {
 		if (this.#sessions.get(session.clientId) === session) {
 			this.#sessions.delete(session.clientId);
 		}
-		this.#observer.onSessionEnded(session);
+		this.#observer.onSessionEnded(session); // [v3.1.1 MQTT-3.1.2-7]
 		this.#fireWill(session);
 		session.discard();
 		if (session.isPersistent) {
@@ -195,7 +195,7 @@ export class SessionRegistry implements DeadlineOwner {
 		const isEnding = cleanStart || session.expirySeconds === 0;
 		this.#detach(session);
 		outlet.terminate(
-			ReasonCode.SessionTakenOver, // [MQTT-3.1.4-3]
+			ReasonCode.SessionTakenOver, // [MQTT-3.1.4-3] [v3.1.1 MQTT-3.1.4-2]
 			"another connection uses this client id",
 		);
 		if (settings.suppress_lwt_on_session_takeover) {

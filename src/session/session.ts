@@ -70,7 +70,7 @@ export class Session {
 		}
 		const { publish } = delivery;
 		const qos = this.grantedQoS(publish.qos, subscription);
-		const retain = subscription.retainAsPublished && publish.retain; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+		const retain = subscription.retainAsPublished && publish.retain; // [MQTT-3.3.1-12] [MQTT-3.3.1-13] [v3.1.1 MQTT-3.3.1-9]
 		if (qos === 0) {
 			this.#deliverQoS0(delivery, subscription, retain);
 		} else if (
@@ -198,7 +198,7 @@ export class Session {
 		delivery: Delivery | null,
 	): boolean {
 		const { outbound } = this;
-		if (outbound === null && !this.isPersistent) return false;
+		if (outbound === null && !this.isPersistent) return false; // [v3.1.1 MQTT-3.1.2-5]
 		const canSendNow = outbound?.canSendNow === true;
 		if (!canSendNow && !hasRoomInQueue(this, message)) return false;
 		const entry = new InflightEntry(

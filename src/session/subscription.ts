@@ -68,7 +68,7 @@ export class Subscription {
 		list: readonly Subscription[],
 	): Subscription {
 		let qos: QoS = 0;
-		for (const each of list) if (each.qos > qos) qos = each.qos;
+		for (const each of list) if (each.qos > qos) qos = each.qos; // [v3.1.1 MQTT-3.3.5-1]
 		const merged = new Subscription(
 			first.session,
 			first.filter,

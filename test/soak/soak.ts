@@ -27,6 +27,7 @@ interface BrokerReport {
 	budgets: Record<string, number>;
 	connections: number;
 	sessions: number;
+	subscriptions: number;
 }
 
 const { values } = parseArgs({
@@ -163,6 +164,7 @@ function leftovers(report: BrokerReport): string[] {
 	const held = Object.entries({
 		connections: report.connections,
 		sessions: report.sessions,
+		subscriptions: report.subscriptions,
 		...report.budgets,
 	});
 	return held

@@ -19,10 +19,7 @@ export interface ReceivedPacket {
 /** What {@link WireClient.next} gives when the stream has ended or when nothing came. */
 export type Arrival = ReceivedPacket | "closed" | "timeout";
 
-export type PacketOf<Name extends Packet["cmd"]> = Extract<
-	Packet,
-	{ cmd: Name }
->;
+type PacketOf<Name extends Packet["cmd"]> = Extract<Packet, { cmd: Name }>;
 
 /** How long a test waits for something that should happen, before it fails. */
 const DEFAULT_PATIENCE_MS = Number(process.env.WIRE_PATIENCE_MS ?? 3000);
@@ -207,7 +204,7 @@ function frameLength(buffer: Buffer): number {
 }
 
 /** Decodes one whole packet with mqtt-packet. */
-export function decodeFrame(bytes: Buffer, version: 3 | 4 | 5): ReceivedPacket {
+function decodeFrame(bytes: Buffer, version: 3 | 4 | 5): ReceivedPacket {
 	let packet: Packet | null = null;
 	let problem = "";
 	const parser = mqttPacket.parser({ protocolVersion: version });

@@ -25,7 +25,7 @@
 /** What `?name` has captured so far in one case. */
 export type Captures = Map<string, Buffer>;
 
-export type Part =
+type Part =
 	| { readonly kind: "bytes"; readonly bytes: Buffer }
 	| { readonly kind: "any" }
 	| { readonly kind: "capture"; readonly name: string };
@@ -37,7 +37,7 @@ export interface NotationContext {
 	readonly expand: (text: string) => string;
 }
 
-export class NotationError extends Error {
+class NotationError extends Error {
 	override readonly name = "NotationError";
 }
 
@@ -47,7 +47,7 @@ const WORD = /[a-zA-Z]\w*/y;
 const REPEAT = /(\d+)\*([0-9A-Fa-f]{2})/y;
 
 /** Encodes a variable byte integer in as few bytes as it takes. */
-export function encodeVariableInteger(value: number): Buffer {
+function encodeVariableInteger(value: number): Buffer {
 	const bytes: number[] = [];
 	let rest = value;
 	do {
@@ -59,7 +59,7 @@ export function encodeVariableInteger(value: number): Buffer {
 }
 
 /** Text between quotes as bytes, escapes resolved. */
-export function decodeText(text: string): Buffer {
+function decodeText(text: string): Buffer {
 	const parts: Buffer[] = [];
 	for (const piece of text.split(
 		/(\\x[0-9A-Fa-f]{2}|\\u\{[0-9A-Fa-f]+\}|\\.)/,

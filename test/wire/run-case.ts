@@ -20,7 +20,7 @@ import {
 import { runMeanwhile, type WireTarget } from "./wire-target.ts";
 
 /** Says which step failed, what was expected and what came. */
-export class WireCaseError extends Error {
+class WireCaseError extends Error {
 	override readonly name = "WireCaseError";
 }
 

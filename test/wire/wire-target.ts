@@ -31,7 +31,7 @@ const assumed = new Set(
 );
 
 /** The address of another broker, or null when ours is to be tested. */
-export const remoteTarget = process.env.TEST_WIRE_TARGET ?? null;
+const remoteTarget = process.env.TEST_WIRE_TARGET ?? null;
 
 /** Whether a case with these settings can run against the chosen target. */
 export function canHave(settings: Settings, needsClock: boolean): boolean {
