@@ -9,6 +9,7 @@ import { BrokerApi, type Extension } from "./broker/broker-api.ts";
 import type { ListenerSettings, Settings } from "./config/config.ts";
 import { Connection } from "./connection/connection.ts";
 import { extensions } from "./extensions/index.ts";
+import type { ByteBudget } from "./platform/byte-budget.ts";
 import type { Clock } from "./platform/clock.ts";
 import type { Logger } from "./platform/logger.ts";
 import { ReasonCode } from "./protocol/reason-codes.ts";
@@ -53,7 +54,7 @@ export class RunningBroker {
 	/** @throws Error in words when the address cannot be used; nothing has changed then */
 	async listen(settings: ListenerSettings): Promise<Listener> {
 		const listener = createListener(
-			listenerOptions(settings, this.#settings),
+			listenerOptions(settings, this.#settings, this.broker.partialFrames),
 			(stream) => {
 				this.openStreams++;
 				new Connection(this.broker, stream, settings, () => this.openStreams--);
@@ -110,8 +111,10 @@ export async function createStore(
 function listenerOptions(
 	listener: ListenerSettings,
 	settings: Settings,
+	partialMessageBudget: ByteBudget,
 ): ListenerOptions {
 	return {
+		partialMessageBudget,
 		name: listener.name,
 		transport: listener.transport,
 		addresses: listener.addresses,

@@ -107,6 +107,7 @@ export class Connection
 		this.timers = new ConnectionTimers(this);
 		broker.connections.add(this);
 		broker.statistics.connectionsAccepted++;
+		stream.limitGathering(settings.max_connect_size);
 		stream.setHandler(this);
 	}
 
@@ -220,6 +221,7 @@ export class Connection
 		this.splitter.useLimits(settings.max_packet_size, partialFrames);
 		// A WebSocket message may hold many packets; while we hold, its rest waits here.
 		this.splitter.maxHeldBytes = 2 * settings.max_packet_size + READ_BYTES;
+		this.stream.limitGathering(Number.POSITIVE_INFINITY);
 		this.timers.onOpened();
 	}
 

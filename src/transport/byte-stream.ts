@@ -35,6 +35,11 @@ export interface ByteStream {
 	readonly info: StreamInfo;
 	/** Bytes handed over by {@link write} that the system has not taken yet. */
 	readonly pendingBytes: number;
+	/**
+	 * Bounds what the transport itself gathers before it hands anything over (a WebSocket
+	 * message); beyond it, give or take one read, the stream is closed. Bytes.
+	 */
+	limitGathering(bytes: number): void;
 	/** Must be set before the current event-loop turn ends; replaces the earlier one. */
 	setHandler(handler: StreamHandler): void;
 	/**

@@ -78,6 +78,9 @@ export class SocketStream implements ByteStream {
 		return this.#writer.pendingBytes;
 	}
 
+	/** Bytes are handed over as they come: there is nothing to bound. */
+	limitGathering(): void {}
+
 	setHandler(handler: StreamHandler): void {
 		const isFirst = this.#handler === null;
 		this.#handler = handler;

@@ -16,6 +16,9 @@ import { SocketWriter } from "./socket-writer.ts";
 const NORMAL_CLOSURE = 1000;
 const UNSUPPORTED_DATA = 1003;
 
+/** A read may hold the end of one message and the start of the next. */
+const READ_BYTES = 64 * 1024;
+
 /** FIN and opcode 2: a whole binary message. */
 const BINARY_MESSAGE = 0x82;
 
@@ -37,6 +40,7 @@ export class WebSocketStream implements ByteStream {
 	readonly #budget: ByteBudget | null;
 	#partialBytes = 0;
 	#messageEnded = false;
+	#gatherLimit = Number.POSITIVE_INFINITY;
 
 	/**
 	 * @param ws an open server-side WebSocket without permessage-deflate
@@ -67,6 +71,10 @@ export class WebSocketStream implements ByteStream {
 
 	get pendingBytes(): number {
 		return this.#writer.pendingBytes;
+	}
+
+	limitGathering(bytes: number): void {
+		this.#gatherLimit = bytes;
 	}
 
 	setHandler(handler: StreamHandler): void {
@@ -140,12 +148,16 @@ export class WebSocketStream implements ByteStream {
 		if (budget === null || this.#isEnding) return;
 		if (this.#messageEnded) this.#releasePartial();
 		this.#messageEnded = false;
-		if (budget.tryCharge(bytes)) {
+		const isWithin =
+			this.#partialBytes + bytes <= this.#gatherLimit + READ_BYTES;
+		if (isWithin && budget.tryCharge(bytes)) {
 			this.#partialBytes += bytes;
 			return;
 		}
 		this.#error ??= new Error(
-			`sent part of a WebSocket message of more than ${this.#partialBytes} bytes while ${budget.name} was full (${budget.key})`,
+			isWithin
+				? `sent part of a WebSocket message of more than ${this.#partialBytes} bytes while ${budget.name} was full (${budget.key})`
+				: `sent more than ${this.#gatherLimit} bytes in a WebSocket message before its CONNECT (max_connect_size)`,
 		);
 		this.destroy();
 	}

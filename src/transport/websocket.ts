@@ -24,7 +24,7 @@ import {
 	closeServers,
 	NOTHING_BOUND,
 } from "./bind-servers.ts";
-import type { Accept, Listener } from "./byte-stream.ts";
+import type { Accept, Listener, StreamInfo } from "./byte-stream.ts";
 import type { ListenerOptions } from "./listener.ts";
 import { LINGER_MS } from "./socket-stream.ts";
 import { WebSocketStream } from "./websocket-stream.ts";
@@ -201,18 +201,18 @@ export class WebSocketListener implements Listener {
 			return;
 		}
 		this.#upgrader.handleUpgrade(request, socket, head, (ws) =>
-			this.#opened(ws, socket as Socket),
+			this.#opened(ws, socket as Socket, request.headers.origin),
 		);
 	}
 
-	#opened(ws: WebSocket, socket: Socket): void {
+	#opened(ws: WebSocket, socket: Socket, origin: string | undefined): void {
 		socket.setNoDelay(this.#options.noDelay); // the library always sets it
 		socket.removeListener("error", ignore);
 		this.#accept(
 			new WebSocketStream(
 				ws,
 				socket,
-				describePeer(socket, "ws", this.name),
+				withOrigin(describePeer(socket, "ws", this.name), origin),
 				this.#options.partialMessageBudget ?? null,
 			),
 		);
@@ -220,6 +220,21 @@ export class WebSocketListener implements Listener {
 }
 
 function ignore(): void {}
+
+/**
+ * A browser on this machine runs pages from anywhere, and each could reach the port: a
+ * page counts as local only when it was served by this machine.
+ */
+function withOrigin(info: StreamInfo, origin: string | undefined): StreamInfo {
+	if (origin === undefined || !info.isLoopback) return info;
+	return { ...info, isLoopback: isLocalOrigin(origin) };
+}
+
+function isLocalOrigin(origin: string): boolean {
+	if (!URL.canParse(origin)) return false; // "null": a file or a sandboxed page
+	const { hostname } = new URL(origin);
+	return LOCAL_HOSTS.has(hostname);
+}
 
 function pathOf(request: IncomingMessage): string {
 	const url = request.url ?? "/";
@@ -235,6 +250,12 @@ function offersMqtt(header: string): boolean {
 	const offered = new Set(header.split(",").map((name) => name.trim()));
 	return chooseSubprotocol(offered) !== undefined; // [MQTT-6.0.0-3]
 }
+
+const LOCAL_HOSTS: ReadonlySet<string> = new Set([
+	"localhost",
+	"127.0.0.1",
+	"[::1]",
+]);
 
 const STATUS_WORDS: Readonly<Record<number, string>> = {
 	400: "Bad Request",

@@ -182,7 +182,10 @@ export function publishFrame(
 	payload: Buffer,
 ): { frame: Buffer; idOffset: number; payloadOffset: number } {
 	const name = Buffer.from(topic);
-	const parts = [Buffer.from([name.length >> 8, name.length & 0xff]), name];
+	const parts: Buffer[] = [
+		Buffer.from([name.length >> 8, name.length & 0xff]),
+		name,
+	];
 	if (qos > 0) parts.push(Buffer.from([0, 0]));
 	parts.push(payload);
 	const body = Buffer.concat(parts);

@@ -10,7 +10,7 @@ import { LoadConnection, publishFrame } from "./load-connection.ts";
 import type { LoadOrder, LoadResult, Scenario } from "./load-scenarios.ts";
 
 const windowPerPublisher = 50;
-const burst = 64;
+const usualBurst = 64;
 /** Ticks of /proc/PID/stat a second on every Linux that matters. */
 const ticksPerSecond = 100;
 const drainTimeoutMs = 5000;
@@ -109,7 +109,7 @@ class LoadGenerator {
 
 	#pump(): void {
 		if (!this.#sending) return;
-		const { lag, publishers, qos } = this.#scenario;
+		const { lag, publishers, qos, burst = usualBurst } = this.#scenario;
 		for (const { connection, frame, idOffset } of this.#publishers) {
 			const undelivered = this.#sent - this.#received / this.#copies;
 			const window =
@@ -167,6 +167,7 @@ class LoadGenerator {
 		const result: LoadResult = {
 			deliveryRate: (delivered * 1000) / ms,
 			cpuMicrosPerMessage: (brokerMs * 1000) / delivered,
+			brokerCpuMs: brokerMs,
 			brokerCpuShare: brokerMs / ms,
 			generatorCpuShare: (after.ownCpuMs - before.ownCpuMs) / ms,
 			lost,

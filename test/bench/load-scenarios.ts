@@ -13,6 +13,8 @@ export interface Scenario {
 	qos: 0 | 1 | 2;
 	/** Most messages of a publisher that are not yet delivered. */
 	lag: number;
+	/** Most messages in one write; 64 without it. */
+	burst?: number;
 	/** Messages a second in all; without it as many as the broker takes. */
 	rate?: number;
 }
@@ -72,6 +74,28 @@ export const scenarios: readonly Scenario[] = [
 		qos: 2,
 		lag: 200,
 	},
+	// The scenarios above let many messages share a read and a write. These two
+	// do not, which is closer to devices that report now and then.
+	{
+		id: "single0",
+		title: "50 pairs QoS 0, one at a time",
+		shape: "pair",
+		publishers: 50,
+		subscribers: 50,
+		qos: 0,
+		lag: 1,
+		burst: 1,
+	},
+	{
+		id: "lone0",
+		title: "1 pair QoS 0, one at a time",
+		shape: "pair",
+		publishers: 1,
+		subscribers: 1,
+		qos: 0,
+		lag: 1,
+		burst: 1,
+	},
 	{
 		id: "latency0",
 		title: "latency at 2,000/s QoS 0, 20 pairs",
@@ -110,6 +134,8 @@ export interface LoadResult {
 	deliveryRate: number;
 	/** User and system CPU of the whole broker process per delivered message. */
 	cpuMicrosPerMessage: number;
+	/** The broker's CPU time in the measured time, in milliseconds; the system counts in tens. */
+	brokerCpuMs: number;
 	/** Share of one core that the broker used: well below 1, it was not saturated. */
 	brokerCpuShare: number;
 	/** The same for the generator: near 1, it may have been the limit. */

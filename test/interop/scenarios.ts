@@ -37,7 +37,7 @@ interface Case {
 }
 
 /** Enough for one file with all its clients on a slow board, in milliseconds. */
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 /** Declares all scenarios for a client as tap tests. */
 export function runScenarios(client: InteropClient): void {

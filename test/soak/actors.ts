@@ -225,9 +225,7 @@ export function createCast(stage: Stage, clients: number): Cast {
 			name.startsWith(prefix),
 		);
 		ledgers.push(ledger);
-		holders.push(
-			new Holder(stage, clientId, versionOf(index), filter, ledger),
-		);
+		holders.push(new Holder(stage, clientId, versionOf(index), filter, ledger));
 	}
 	const churners = Array.from(
 		{ length: third },

@@ -41,10 +41,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
 	const { port, random } = options;
 	const violations: string[] = [];
 	const sent = new SentLedger();
-	const cast = createCast(
-		{ port, random, sent, violations },
-		options.clients,
-	);
+	const cast = createCast({ port, random, sent, violations }, options.clients);
 	const round = new Round(options, cast, sent, violations);
 	// Who is to miss nothing has to be there before the first message.
 	for (const actor of [...cast.holders, ...cast.publishers]) {

@@ -93,9 +93,7 @@ function connect(command: Command): Promise<Record<string, unknown>> {
 	// is there before the connection stands.
 	client = connectLater(url, options);
 	// The packet has no topic when the broker used an alias.
-	client.on("message", (topic, _payload, packet) =>
-		tellMessage(topic, packet),
-	);
+	client.on("message", (topic, _payload, packet) => tellMessage(topic, packet));
 	return new Promise((done, fail) => {
 		client?.once("connect", (connack) =>
 			done({ sessionPresent: connack.sessionPresent }),
@@ -137,16 +135,18 @@ async function disconnect(): Promise<void> {
 	await client?.endAsync();
 }
 
-const handlers: Record<
-	string,
-	(command: Command) => Promise<Record<string, unknown> | undefined | void>
-> = { connect, subscribe, publish, disconnect };
+const handlers: Record<string, (command: Command) => Promise<unknown>> = {
+	connect,
+	subscribe,
+	publish,
+	disconnect,
+};
 
 for await (const line of createInterface({ input: process.stdin })) {
 	const command = JSON.parse(line) as Command;
 	try {
 		const answer = await handlers[command.op]?.(command);
-		tell("done", { id: command.id, ...answer });
+		tell("done", { id: command.id, ...(answer ?? {}) });
 	} catch (error) {
 		tell("failed", { id: command.id, reason: String(error) });
 	}

@@ -19,6 +19,7 @@ connected = threading.Event()
 connack = {}
 suback = threading.Event()
 granted = []
+aliases = {}
 disconnected = threading.Event()
 
 NAMES = {
@@ -69,7 +70,13 @@ def on_connect(_client, _userdata, flags, code, properties=None):
 
 def on_message(_client, _userdata, message):
     properties = told_properties(getattr(message, "properties", None))
-    json_lines.tell_message(message.topic, message.payload, message.qos, message.retain, properties)
+    topic = message.topic
+    # This library leaves the broker's topic aliases to the application.
+    if "topicAlias" in properties:
+        if topic:
+            aliases[properties["topicAlias"]] = topic
+        topic = aliases[properties["topicAlias"]]
+    json_lines.tell_message(topic, message.payload, message.qos, message.retain, properties)
 
 
 def on_subscribe(_client, _userdata, _mid, codes, properties=None):

@@ -28,6 +28,7 @@ class FakeStream implements ByteStream {
 		return this.#pending.reduce((sum, buffer) => sum + buffer.length, 0);
 	}
 
+	limitGathering(): void {}
 	setHandler(): void {}
 	pause(): void {}
 	resume(): void {}

@@ -354,3 +354,51 @@ t.test("stop() ends handshakes and leaves open WebSockets", async (t) => {
 	client.send(Buffer.from("still here"));
 	await recorder.until(() => recorder.bytes.toString() === "still here");
 });
+
+t.test("a page from elsewhere in a browser here is not local", async (t) => {
+	const acceptor = new Acceptor();
+	const listener = new WebSocketListener(
+		listenerOptions({ transport: "ws" }),
+		acceptor.accept,
+		() => {},
+	);
+	await listener.start();
+	t.teardown(async () => {
+		acceptor.destroyAll();
+		await listener.stop();
+	});
+	const expected: readonly [string | undefined, boolean][] = [
+		[undefined, true],
+		["http://localhost:8080", true],
+		["http://[::1]", true],
+		["https://example.com", false],
+		["null", false],
+	];
+	for (const [index, [origin, isLocal]] of expected.entries()) {
+		const headers = origin === undefined ? {} : { origin };
+		const client = new WebSocket(
+			`ws://127.0.0.1:${listener.port}/mqtt`,
+			"mqtt",
+			{ headers },
+		);
+		await once(client, "open");
+		await eventually(() => acceptor.all.length > index);
+		t.equal(acceptor.all[index]?.stream.info.isLoopback, isLocal, `${origin}`);
+		client.terminate();
+	}
+});
+
+t.test(
+	"a message before CONNECT is bounded by what the connection says",
+	async (t) => {
+		const budget = new ByteBudget("partial packets", Infinity, "the.key");
+		const { open } = await start(t, { partialMessageBudget: budget });
+		const { client, stream, recorder } = await open();
+		stream.limitGathering(65_536);
+		for (let i = 0; i < 4; i++)
+			client.send(Buffer.alloc(65_536), { fin: false });
+		await recorder.until(() => recorder.closes.length > 0);
+		t.match(recorder.closes[0]?.message, /max_connect_size/);
+		t.equal(budget.used, 0);
+	},
+);
