@@ -72,7 +72,7 @@ function missingPackages() {
 
 function isInstalled({ program, python }) {
 	if (program !== undefined) return isOnPath(program);
-	return spawnSync("python3", ["-c", `import ${python}`]).status === 0;
+	return spawnSync("/usr/bin/python3", ["-c", `import ${python}`]).status === 0;
 }
 
 function isOnPath(program) {

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { TearDown } from "../support/spawn-broker.ts";
+import { endWithProcess, type TearDown } from "../support/spawn-broker.ts";
 
 /** How long a step may take on a busy small machine, in milliseconds. */
 export const stepTimeoutMs = 30_000;
@@ -40,6 +40,7 @@ export class Program {
 	constructor(t: TearDown, path: string, args: string[]) {
 		this.name = path.slice(path.lastIndexOf("/") + 1);
 		this.#child = spawn(path, args, { stdio: "pipe" });
+		endWithProcess(this.#child);
 		for (const stream of ["stdout", "stderr"] as const) {
 			this.#child[stream]
 				?.setEncoding("utf8")

@@ -74,7 +74,12 @@ export class RawClient {
 	readonly #acknowledges: boolean;
 	readonly #onMessage: (message: Message) => void;
 	readonly #waiting = new Set<() => void>();
+	/** The beginning of a packet, and the chunks that follow until it is complete. */
 	#held: Buffer = NOTHING;
+	#parts: Buffer[] = [];
+	#partBytes = 0;
+	/** Bytes it lacks at least. */
+	#missing = 1;
 	#lastId = 0;
 
 	constructor(options: RawOptions) {
@@ -267,11 +272,6 @@ export class RawClient {
 		this.#held = at === buffer.length ? NOTHING : buffer.subarray(at);
 		this.#notify();
 	}
-
-	#parts: Buffer[] = [];
-	#partBytes = 0;
-	/** Bytes that the packet in {@link #held} lacks at least. */
-	#missing = 1;
 
 	#onFrame(frame: Buffer): void {
 		switch ((frame[0] ?? 0) >> 4) {

@@ -15,6 +15,27 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
+/** Children that run: a test process that ends in a hurry takes them along. */
+const running = new Set<ChildProcess>();
+process.on("exit", endChildren);
+// tap ends a test that takes too long by one of these.
+for (const signal of ["SIGALRM", "SIGTERM", "SIGINT"] as const) {
+	process.once(signal, () => {
+		endChildren();
+		process.kill(process.pid, signal);
+	});
+}
+
+function endChildren(): void {
+	for (const child of running) child.kill("SIGKILL");
+}
+
+/** Has a child ended together with this process at the latest. */
+export function endWithProcess(child: ChildProcess): void {
+	running.add(child);
+	child.once("exit", () => running.delete(child));
+}
+
 export type BrokerKind = "broker" | "mosquitto";
 
 export interface SpawnOptions {
@@ -151,6 +172,7 @@ class BrokerProcess implements SpawnedBroker {
 			stdio: ["ignore", "ignore", "pipe"],
 		});
 		this.#child = child;
+		endWithProcess(child);
 		await this.#untilListening(child);
 	}
 

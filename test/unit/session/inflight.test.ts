@@ -15,17 +15,20 @@ class NotingOwner implements InflightOwner {
 	}
 }
 
-t.test("gives rising packet ids, beginning with 1 [MQTT-2.2.1-2]", async (t) => {
-	const inflight = new Inflight();
-	const owner = new NotingOwner();
-	for (const expected of [1, 2, 3]) {
-		const entry = entryOf();
-		inflight.add(entry, owner);
-		t.equal(entry.packetId, expected);
-		t.equal(inflight.get(expected), entry);
-	}
-	t.equal(inflight.size, 3);
-});
+t.test(
+	"gives rising packet ids, beginning with 1 [MQTT-2.2.1-2]",
+	async (t) => {
+		const inflight = new Inflight();
+		const owner = new NotingOwner();
+		for (const expected of [1, 2, 3]) {
+			const entry = entryOf();
+			inflight.add(entry, owner);
+			t.equal(entry.packetId, expected);
+			t.equal(inflight.get(expected), entry);
+		}
+		t.equal(inflight.size, 3);
+	},
+);
 
 t.test(
 	"passes over ids in use and wraps from 65535 to 1 [MQTT-2.2.1-4]",
@@ -68,18 +71,21 @@ t.test("an entry whose id is taken gets another", async (t) => {
 	t.equal(inflight.size, 2);
 });
 
-t.test("the order of entries is the order of sending [MQTT-4.6.0-1]", async (t) => {
-	const inflight = new Inflight();
-	const owner = new NotingOwner();
-	const high = entryOf(undefined, { sequence: 1 });
-	high.packetId = 9;
-	inflight.add(high, owner);
-	inflight.add(entryOf(undefined, { sequence: 2 }), owner);
-	t.strictSame(
-		[...inflight.entries()].map((entry) => entry.sequence),
-		[1, 2],
-	);
-});
+t.test(
+	"the order of entries is the order of sending [MQTT-4.6.0-1]",
+	async (t) => {
+		const inflight = new Inflight();
+		const owner = new NotingOwner();
+		const high = entryOf(undefined, { sequence: 1 });
+		high.packetId = 9;
+		inflight.add(high, owner);
+		inflight.add(entryOf(undefined, { sequence: 2 }), owner);
+		t.strictSame(
+			[...inflight.entries()].map((entry) => entry.sequence),
+			[1, 2],
+		);
+	},
+);
 
 t.test("an entry that left the window tells nobody", async (t) => {
 	const inflight = new Inflight();

@@ -83,16 +83,19 @@ t.test("its cursor is the highest sequence it was given", async (t) => {
 	t.ok(queue.holds(5));
 });
 
-t.test("wants a page when it is spilled and runs low, one at a time", async (t) => {
-	const queue = filled(16);
-	t.notOk(queue.wantsPage, "everything is in memory");
-	queue.isSpilled = true;
-	t.notOk(queue.wantsPage, "there is enough");
-	queue.take(false);
-	t.ok(queue.wantsPage);
-	t.equal(queue.pageMessages, 64 - 15);
-	t.ok(queue.pageBytes > 0);
-	queue.isLoading = true;
-	t.notOk(queue.wantsPage, "one is on its way");
-	t.equal(filled(70).pageMessages, 1, "never an empty page");
-});
+t.test(
+	"wants a page when it is spilled and runs low, one at a time",
+	async (t) => {
+		const queue = filled(16);
+		t.notOk(queue.wantsPage, "everything is in memory");
+		queue.isSpilled = true;
+		t.notOk(queue.wantsPage, "there is enough");
+		queue.take(false);
+		t.ok(queue.wantsPage);
+		t.equal(queue.pageMessages, 64 - 15);
+		t.ok(queue.pageBytes > 0);
+		queue.isLoading = true;
+		t.notOk(queue.wantsPage, "one is on its way");
+		t.equal(filled(70).pageMessages, 1, "never an empty page");
+	},
+);

@@ -29,7 +29,11 @@ import { StoredMessage } from "../../../src/store/stored-message.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { LateStore } from "../../support/late-store.ts";
 
-export { committed, message, NotingTicket } from "../../support/store-fixtures.ts";
+export {
+	committed,
+	message,
+	NotingTicket,
+} from "../../support/store-fixtures.ts";
 
 export interface TestContext extends SessionContext {
 	readonly clock: FakeClock;
@@ -239,4 +243,9 @@ export function acknowledge(session: Session, packetId: number): void {
 	const entry = session.outbound?.inflight.get(packetId);
 	if (entry === undefined) throw new Error(`no packet id ${packetId}`);
 	session.outbound?.complete(entry);
+}
+
+/** Takes the connection away, as the registry does: nothing stays in memory. */
+export function disconnect(session: Session): void {
+	for (const entry of session.detach()) entry.message.release();
 }
