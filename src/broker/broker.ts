@@ -171,9 +171,12 @@ export class Broker implements SessionObserver {
 		};
 		const { topic, qos, retain } = will;
 		if (!this.hooks.mayPublish(client, topic, qos, retain)) {
+			const suppressed = this.logLimit.check(`will ${session.clientId}`);
+			if (suppressed < 0) return;
 			this.log.access.warning("will not published: not authorised any more", {
 				client: session.clientId,
 				topic,
+				suppressed,
 			});
 			return;
 		}

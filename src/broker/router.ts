@@ -17,7 +17,7 @@ import { RetainedMessages } from "./retained-messages.ts";
 import { SubscriptionTable } from "./subscription-table.ts";
 
 const members: MemberView<Subscription> = {
-	isOnline: ({ session }) => session.outbound !== null,
+	isOnline: ({ session }) => session.isReachable,
 	inflight: ({ session }) => session.queuedMessages,
 	canTake: ({ session }) => canTakeMessage(session),
 };
@@ -90,10 +90,10 @@ export class Router {
 		let best: Subscription | null = null;
 		for (const member of group.members) {
 			if (member.session === leaving) continue;
-			if (member.session.outbound !== null) {
+			if (member.session.isReachable) {
 				if (
 					best === null ||
-					best.session.outbound === null ||
+					!best.session.isReachable ||
 					member.session.queuedMessages < best.session.queuedMessages
 				) {
 					best = member;

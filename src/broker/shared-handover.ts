@@ -6,7 +6,7 @@
 import { restoreEntry } from "../session/queue-rows.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionContext } from "../session/session-context.ts";
-import { DeliveryPhase } from "../store/store.ts";
+import { DeliveryPhase, QueuePart } from "../store/store.ts";
 import type { Router } from "./router.ts";
 
 const PAGE_MESSAGES = 100;
@@ -29,6 +29,7 @@ async function run(
 	router: Router,
 	session: Session,
 ): Promise<void> {
+	const { epoch } = session;
 	let after = -1;
 	for (;;) {
 		const page = await context.store.readQueue(
@@ -36,9 +37,9 @@ async function run(
 			after,
 			PAGE_MESSAGES,
 			PAGE_BYTES,
-			false,
+			QueuePart.All,
 		);
-		if (session.outbound !== null) return; // the client is back: they are its own again
+		if (session.epoch !== epoch) return; // the client is back, or the session has ended
 		for (const queued of page.messages) {
 			after = queued.sequence;
 			const isSentQoS2 =
@@ -57,8 +58,7 @@ function hasHeir(router: Router, session: Session): boolean {
 		if (subscription.sharedGroup === null) continue;
 		const group = router.subscriptions.groupOf(subscription.filter);
 		const isOnline = group?.members.some(
-			(member) =>
-				member.session !== session && member.session.outbound !== null,
+			(member) => member.session !== session && member.session.isReachable,
 		);
 		if (isOnline === true) return true;
 	}

@@ -61,6 +61,11 @@ function accept(connection: Connection, isPresent: boolean): void {
 	if (connection.dialect?.hasProperties && topic_alias_max_client > 0) {
 		connection.inboundAliases = new InboundAliases(topic_alias_max_client);
 	}
+	connection.granted = {
+		receiveMaximum: broker.settings.receive_max_broker,
+		maxQoS: broker.settings.max_qos,
+		retainAvailable: broker.settings.retain_available,
+	};
 	connection.onOpened();
 	broker.log.access.info("client connected", {
 		client: client.clientId,

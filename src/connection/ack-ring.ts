@@ -11,6 +11,7 @@
  *
  * Bounded: the connection stops reading when {@link AckRing.length} reaches its limit.
  */
+import { PacketType } from "../protocol/constants.ts";
 import { CommitTicket } from "../store/commit-ticket.ts";
 
 /** Who writes the acknowledgements. */
@@ -49,6 +50,7 @@ export class AckRing {
 	#acks: PendingAck[] = [];
 	#first = 0;
 	#isOpen = true;
+	#pendingMessages = 0;
 
 	constructor(sink: AckSink) {
 		this.#sink = sink;
@@ -58,10 +60,16 @@ export class AckRing {
 		return this.#acks.length - this.#first;
 	}
 
+	/** PUBACKs and PUBCOMPs to come: messages that still count against the Receive Maximum. */
+	get pendingMessages(): number {
+		return this.#pendingMessages;
+	}
+
 	/** Takes the next place; the caller holds it until the packet has been handled. */
 	add(type: number, packetId: number): PendingAck {
 		const ack = new PendingAck(this, type, packetId);
 		ack.hold();
+		if (endsMessage(type)) this.#pendingMessages++;
 		this.#acks.push(ack);
 		return ack;
 	}
@@ -74,6 +82,7 @@ export class AckRing {
 			if (ack.isPending) break;
 			this.#first++;
 			written++;
+			if (endsMessage(ack.type)) this.#pendingMessages--;
 			this.#sink.writeAck(ack);
 			if (ack.whenSent !== null) ack.whenSent();
 		}
@@ -94,4 +103,8 @@ export class AckRing {
 		this.#acks = [];
 		this.#first = 0;
 	}
+}
+
+function endsMessage(type: number): boolean {
+	return type === PacketType.Puback || type === PacketType.Pubcomp;
 }

@@ -1,7 +1,7 @@
 /** What the broker demands of a well-formed CONNECT before it asks who the client is. */
 import type { Connect, WillMessage } from "../protocol/messages.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
-import { checkTopicName } from "../protocol/topic.ts";
+import { checkTopicName, isReservedTopic } from "../protocol/topic.ts";
 import type { Connection } from "./connection.ts";
 
 export interface Refusal {
@@ -71,6 +71,12 @@ function checkWill(connection: Connection, will: WillMessage): Refusal | null {
 		return {
 			reason: ReasonCode.RetainNotSupported, // [MQTT-3.2.2-13]
 			words: "the will is retained and retain_available is off",
+		};
+	}
+	if (isReservedTopic(will.topic)) {
+		return {
+			reason: ReasonCode.NotAuthorized,
+			words: "topic of the will is in $SYS, which belongs to the broker",
 		};
 	}
 	const problem = checkTopicName(will.topic, settings.max_topic_levels);

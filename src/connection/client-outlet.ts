@@ -5,7 +5,9 @@
 import type { Broker } from "../broker/broker.ts";
 import type { QoS } from "../protocol/constants.ts";
 import type { Dialect } from "../protocol/dialect.ts";
+import type { Layout } from "../protocol/fanout.ts";
 import type { Connect } from "../protocol/messages.ts";
+import { ProtocolError } from "../protocol/protocol-error.ts";
 import { encodePublish, publishFirstByte } from "../protocol/publish.ts";
 import type { ReasonCode } from "../protocol/reason-codes.ts";
 import type { Delivery } from "../session/delivery.ts";
@@ -21,8 +23,6 @@ export interface OutletOwner {
 	readonly peer: string;
 	readonly connectOrder: number;
 	terminate(reason: ReasonCode, words: string): void;
-	/** Bytes were appended while the peer takes none. */
-	onBlocked(): void;
 }
 
 /** A publisher that pauses until a slow subscriber has caught up. */
@@ -120,7 +120,8 @@ export class ClientOutlet implements Outlet {
 		if (this.#aliases !== null || identifiers.length > 0) {
 			return this.#sendOneShot(delivery, qos, retain, packetId, identifiers);
 		}
-		const layout = delivery.layout(this.#dialect.family, qos > 0);
+		const layout = this.#layoutOf(delivery, qos);
+		if (layout === null) return SendResult.TooLarge;
 		const { bytes, start, end } = layout;
 		if (end - start > this.#maximumPacketSize) return SendResult.TooLarge; // [MQTT-3.1.2-24]
 		this.#outbox.appendPublish(
@@ -131,7 +132,7 @@ export class ClientOutlet implements Outlet {
 			layout.packetIdOffset,
 			packetId,
 		);
-		this.#noteAppended();
+		this.noteCongestion();
 		return SendResult.Sent;
 	}
 
@@ -157,11 +158,21 @@ export class ClientOutlet implements Outlet {
 
 	sendPubrel(packetId: number): void {
 		this.#outbox.appendAck(PUBREL_FIRST_BYTE, packetId);
-		this.#noteAppended();
+		this.noteCongestion();
 	}
 
 	terminate(reason: ReasonCode, words: string): void {
 		this.#owner.terminate(reason, words);
+	}
+
+	/** Null when the message does not fit into a packet of this version at all. */
+	#layoutOf(delivery: Delivery, qos: QoS): Layout | null {
+		try {
+			return delivery.layout(this.#dialect.family, qos > 0);
+		} catch (error) {
+			if (error instanceof ProtocolError) return null;
+			throw error;
+		}
 	}
 
 	/** Subscription identifiers or an alias: nobody else shares these bytes. */
@@ -197,13 +208,12 @@ export class ClientOutlet implements Outlet {
 	#sendFrame(frame: Buffer): SendResult {
 		if (frame.length > this.#maximumPacketSize) return SendResult.TooLarge; // [MQTT-3.1.2-24]
 		this.#outbox.append(frame);
-		this.#noteAppended();
+		this.noteCongestion();
 		return SendResult.Sent;
 	}
 
-	#noteAppended(): void {
-		if (!this.#outbox.isBlocked) return;
-		this.#owner.onBlocked();
+	/** The moment at which a slow peer became too slow, for the pause of its publishers. */
+	noteCongestion(): void {
 		if (this.#congestedSinceMs < 0 && this.#outbox.isCongested) {
 			this.#congestedSinceMs = this.#broker.clock.monotonicMs();
 		}

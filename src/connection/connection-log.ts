@@ -55,14 +55,13 @@ export function logProtocolError(
 }
 
 export function logFailure(connection: Connection, error: unknown): void {
-	connection.broker.log.system.error(
-		"closing a connection after a failure of ours",
-		{
-			client: connection.client?.clientId ?? "",
-			address: connection.peer,
-			error: error instanceof Error ? error : String(error),
-		},
-	);
+	const { logLimit, log } = connection.broker;
+	if (logLimit.check("failure") < 0) return;
+	log.system.error("closing a connection after a failure of ours", {
+		client: connection.client?.clientId ?? "",
+		address: connection.peer,
+		error: error instanceof Error ? error : String(error),
+	});
 }
 
 /** Two devices with one client id: named together, so that both can be found. */

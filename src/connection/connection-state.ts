@@ -16,5 +16,20 @@ export const Hold = {
 	SlowSubscriber: 2,
 	MessageRate: 4,
 	PendingAcks: 8,
+	TakeOver: 16,
+	StoreBusy: 32,
 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];
+
+/** Limits that a client was told and may rely on. */
+export interface Granted {
+	readonly receiveMaximum: number;
+	readonly maxQoS: number;
+	readonly retainAvailable: boolean;
+}
+
+export const nothingGranted: Granted = Object.freeze({
+	receiveMaximum: 0,
+	maxQoS: 0,
+	retainAvailable: false,
+});

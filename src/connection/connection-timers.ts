@@ -120,6 +120,7 @@ export class ConnectionTimers implements TimerTarget {
 		const connection = this.#connection;
 		connection.unhold(Hold.SlowSubscriber);
 		connection.unhold(Hold.MessageRate);
+		connection.unhold(Hold.StoreBusy);
 		const resume = this.whenDelayOver;
 		this.whenDelayOver = null;
 		if (resume !== null) connection.guard(resume);

@@ -28,7 +28,12 @@ import type {
 	PausedPublisher,
 } from "./client-outlet.ts";
 import { logClosed, logFailure, logProtocolError } from "./connection-log.ts";
-import { ConnectionState, Hold } from "./connection-state.ts";
+import {
+	ConnectionState,
+	type Granted,
+	Hold,
+	nothingGranted,
+} from "./connection-state.ts";
 import { ConnectionTimers } from "./connection-timers.ts";
 import { dispatch } from "./dispatch.ts";
 import { checkFirstByte, checkUnauthenticated, peerOf } from "./first-bytes.ts";
@@ -76,6 +81,8 @@ export class Connection
 	/** The client said goodbye in a way that discards its will. */
 	discardsWill = false;
 	rate: MessageRate | null = null;
+	/** What CONNACK said; a reload changes it for new connections only. */
+	granted: Granted = nothingGranted;
 	readonly #onStreamClosed: () => void;
 	#holds = 0;
 
@@ -102,6 +109,7 @@ export class Connection
 			broker.flushLoop,
 			broker.outboxes,
 			settings.outbox_high_water,
+			this,
 		);
 		this.acks = new AckRing(this);
 		this.timers = new ConnectionTimers(this);
@@ -142,8 +150,9 @@ export class Connection
 	}
 
 	onDrain(): void {
-		this.outbox.onDrain();
 		this.timers.onDrain();
+		this.outbox.onDrain();
+		this.outbox.flush(); // what waited behind it; if that is refused, its own drain follows
 		if (this.outlet === null || this.session === null) return;
 		this.outlet.onDrain();
 		if (!this.outbox.isCongested) this.session.outbound?.pump();
@@ -157,22 +166,29 @@ export class Connection
 	}
 
 	writeAck(ack: PendingAck): void {
-		const { frame, type, reasonCode } = ack;
-		if (frame !== null) {
-			this.outbox.append(frame);
-		} else if (reasonCode === 0 || this.dialect?.hasReasonCodes !== true) {
-			this.outbox.appendAck(type << 4, ack.packetId); // [MQTT-2.2.1-5]
-		} else {
-			this.outbox.append(
-				encodeAcknowledgement(
-					type as AcknowledgementType,
-					ack.packetId,
-					reasonCode,
-					5,
-				),
-			);
+		const { frame, type, reasonCode, packetId } = ack;
+		if (frame === null && (reasonCode === 0 || !this.#takesReasons)) {
+			this.outbox.appendAck(type << 4, packetId); // [MQTT-2.2.1-5]
+			return;
 		}
-		if (this.outbox.isBlocked) this.timers.onBlocked();
+		const bytes =
+			frame ??
+			encodeAcknowledgement(
+				type as AcknowledgementType,
+				packetId,
+				reasonCode,
+				5,
+			);
+		if (bytes.length <= (this.connect?.maximumPacketSize ?? 0)) {
+			this.outbox.append(bytes);
+		} else {
+			const words = "Maximum Packet Size leaves no room for an answer";
+			this.terminate(ReasonCode.PacketTooLarge, words); // [MQTT-3.1.2-24]
+		}
+	}
+
+	get #takesReasons(): boolean {
+		return this.dialect?.hasReasonCodes === true;
 	}
 
 	onAcksEmpty(): void {
@@ -188,15 +204,18 @@ export class Connection
 		this.unhold(Hold.SlowSubscriber);
 	}
 
+	/** The system refuses our bytes: from now on the clock runs. */
 	onBlocked(): void {
 		this.timers.onBlocked();
+		this.outlet?.noteCongestion();
 	}
 
 	/** Stops reading, for `forMs` at most; what has been read already is kept, bounded. */
 	hold(reason: Hold, forMs = Number.POSITIVE_INFINITY): void {
 		if (this.state === ConnectionState.Closed) return;
-		if (this.#holds === 0) this.stream.pause();
+		if (!this.#isPaused) this.stream.pause();
 		this.#holds |= reason;
+		if (!this.#isPaused) this.stream.resume();
 		if (forMs !== Number.POSITIVE_INFINITY) this.timers.limitHold(forMs);
 	}
 
@@ -212,6 +231,11 @@ export class Connection
 			return;
 		}
 		if (this.#holds === 0) this.stream.resume();
+	}
+
+	/** While a take-over is delayed the stream is read on, or its end would not be seen. */
+	get #isPaused(): boolean {
+		return (this.#holds & ~Hold.TakeOver) !== 0;
 	}
 
 	/** The client is in: full packet size, keep alive, everything allowed. */

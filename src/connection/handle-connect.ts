@@ -89,7 +89,8 @@ export function onAuthenticated(
 		return;
 	}
 	logRivals(connection, rival?.peer ?? "", delayMs);
-	connection.hold(Hold.Connecting, delayMs);
+	connection.hold(Hold.TakeOver, delayMs);
+	connection.unhold(Hold.Connecting);
 	connection.timers.whenDelayOver = () => open(connection);
 }
 
@@ -109,6 +110,7 @@ function open(connection: Connection): void {
 		return;
 	}
 	connection.hold(Hold.Connecting);
+	connection.unhold(Hold.TakeOver);
 	const outlet = new ClientOutlet(
 		connection,
 		broker,

@@ -3,13 +3,17 @@ import { PacketType } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { decodePublish, type Publish } from "../protocol/publish.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
-import { levelCount } from "../protocol/topic.ts";
+import { isReservedTopic, levelCount } from "../protocol/topic.ts";
 import { Delivery } from "../session/delivery.ts";
 import type { PendingAck } from "./ack-ring.ts";
 import type { ClientOutlet } from "./client-outlet.ts";
 import type { Connection } from "./connection.ts";
 import { Hold } from "./connection-state.ts";
 import { MessageRate } from "./message-rate.ts";
+
+/** Bytes on their way to the disk above which publishers of stored messages pause. */
+const STORE_BACKLOG_BYTES = 16 * 1024 * 1024;
+const STORE_BACKLOG_PAUSE_MS = 50;
 
 export function handlePublish(
 	connection: Connection,
@@ -76,7 +80,7 @@ function route(
 	if (client === null || session === null) return ReasonCode.UnspecifiedError;
 	const { topic, qos, retain } = publish;
 	if (
-		isReserved(topic) ||
+		isReservedTopic(topic) ||
 		!broker.hooks.mayPublish(client, topic, qos, retain)
 	) {
 		return refuse(connection, publish);
@@ -86,6 +90,7 @@ function route(
 	if (delivery.slowOutlet !== null) {
 		pauseFor(connection, delivery.slowOutlet as ClientOutlet);
 	}
+	limitStoreBacklog(connection, publish, ack);
 	return reason;
 }
 
@@ -100,11 +105,6 @@ function pauseFor(connection: Connection, outlet: ClientOutlet): void {
 	outlet.pausePublisher(connection);
 }
 
-/** Topics of the broker itself. */
-function isReserved(topic: string): boolean {
-	return topic.startsWith("$SYS/") || topic === "$SYS";
-}
-
 function refuse(connection: Connection, publish: Publish): ReasonCode {
 	const { broker, client } = connection;
 	broker.statistics.publishDenied++;
@@ -115,7 +115,7 @@ function refuse(connection: Connection, publish: Publish): ReasonCode {
 			user: client?.username ?? "",
 			address: connection.peer,
 			topic: publish.topic,
-			reason: isReserved(publish.topic)
+			reason: isReservedTopic(publish.topic)
 				? "$SYS belongs to the broker"
 				: "not authorised",
 			suppressed,
@@ -137,14 +137,15 @@ function resolveAlias(connection: Connection, publish: Publish): void {
 }
 
 function checkLimits(connection: Connection, publish: Publish): void {
+	const { granted } = connection;
 	const { settings } = connection.broker;
-	if (publish.qos > settings.max_qos) {
+	if (publish.qos > granted.maxQoS) {
 		throw new ProtocolError(
 			ReasonCode.QoSNotSupported,
 			`QoS ${publish.qos} is above max_qos`,
 		);
 	}
-	if (publish.retain && !settings.retain_available) {
+	if (publish.retain && !granted.retainAvailable) {
 		throw new ProtocolError(
 			ReasonCode.RetainNotSupported,
 			"retained messages are switched off (retain_available)",
@@ -170,15 +171,27 @@ function checkLimits(connection: Connection, publish: Publish): void {
 
 /** [MQTT-3.3.4-7] */
 function checkReceiveMaximum(connection: Connection): void {
-	const { broker, dialect, acks, session } = connection;
+	const { dialect, acks, session, granted } = connection;
 	if (dialect?.hasProperties !== true || session === null) return;
-	const maximum = broker.settings.receive_max_broker;
-	// Unreleased QoS 2 ids count as well; only a client near the limit pays for the sum.
-	if (acks.length + session.receivedIds.size < maximum) return;
+	const maximum = granted.receiveMaximum;
+	if (acks.pendingMessages + session.receivedIds.size < maximum) return;
 	throw new ProtocolError(
 		ReasonCode.ReceiveMaximumExceeded,
 		`more than ${maximum} messages without waiting for an acknowledgement`,
 	);
+}
+
+/** What waits for the disk is bounded in bytes: who adds to it waits too. */
+function limitStoreBacklog(
+	connection: Connection,
+	publish: Publish,
+	ack: PendingAck | null,
+): void {
+	const { pendingBytes } = connection.broker.store.counters;
+	if (pendingBytes < STORE_BACKLOG_BYTES) return;
+	if (publish.retain || ack?.isPending === true) {
+		connection.hold(Hold.StoreBusy, STORE_BACKLOG_PAUSE_MS);
+	}
 }
 
 function limitRate(connection: Connection): void {

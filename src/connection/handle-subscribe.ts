@@ -31,7 +31,7 @@ export function handleSubscribe(
 		problemOf(connection, request),
 	);
 	const ack = connection.acks.add(0, subscribe.packetId); // [MQTT-3.8.4-1]
-	const replays: Subscription[] = [];
+	const replays = new Map<string, Subscription>();
 	const codes = subscribe.subscriptions.map((request, index) => {
 		const refusal = problems[index] ?? refusalOf(connection, session, request);
 		const code =
@@ -39,9 +39,9 @@ export function handleSubscribe(
 		return dialect.subackCode(code, request.qos); // [MQTT-3.8.4-7] [MQTT-3.9.3-2]
 	}); // [MQTT-3.8.4-6] [MQTT-3.9.3-1]
 	ack.frame = encodeSuback(subscribe.packetId, codes, dialect.family); // [MQTT-3.8.4-2]
-	if (replays.length > 0) {
+	if (replays.size > 0) {
 		ack.whenSent = () => {
-			for (const subscription of replays)
+			for (const subscription of replays.values())
 				session.outbound?.replay(subscription);
 		};
 	}
@@ -97,7 +97,7 @@ function grant(
 	subscribe: Subscribe,
 	request: SubscriptionRequest,
 	ack: PendingAck,
-	replays: Subscription[],
+	replays: Map<string, Subscription>,
 ): ReasonCode {
 	const { broker } = connection;
 	const qos = Math.min(request.qos, broker.settings.max_qos) as QoS; // [MQTT-3.2.2-10]
@@ -122,7 +122,7 @@ function grant(
 	const wantsRetained =
 		request.retainHandling === 0 || (request.retainHandling === 1 && isNew); // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4] [v3.1.1 MQTT-3.3.1-6]
 	if (wantsRetained && subscription.sharedGroup === null) {
-		replays.push(subscription);
+		replays.set(request.filter, subscription);
 	}
 	return qos as ReasonCode;
 }

@@ -139,3 +139,8 @@ export function matches(filter: string, topic: string): boolean {
 	}
 	return filterLevels.length === topicLevels.length;
 }
+
+/** Topics of the broker itself, to which clients may not publish. */
+export function isReservedTopic(topic: string): boolean {
+	return topic.startsWith("$SYS/") || topic === "$SYS";
+}

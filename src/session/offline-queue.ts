@@ -27,11 +27,13 @@ export class OfflineQueue {
 	/** The highest sequence that was read or put into memory. */
 	cursor = 0;
 	bytes = 0;
+	/** Sent on an earlier connection: to be sent again before anything else, in order. */
+	#resent: InflightEntry[] = [];
 	#entries: InflightEntry[] = [];
 	#first = 0;
 
 	get length(): number {
-		return this.#entries.length - this.#first;
+		return this.#resent.length + this.#entries.length - this.#first;
 	}
 
 	/** A persistent session's head takes no more. */
@@ -58,8 +60,19 @@ export class OfflineQueue {
 		if (entry.sequence > this.cursor) this.cursor = entry.sequence;
 	}
 
-	/** The next one to send: the oldest, or with `newestFirst` the newest. */
+	/** One that was sent before; `cursor` stays: rows that wait may be older. */
+	pushResent(entry: InflightEntry): void {
+		this.#resent.push(entry);
+		this.bytes += entry.message.size;
+	}
+
+	/** The next one to send: sent before, else the oldest, or with `newestFirst` the newest. */
 	take(newestFirst: boolean): InflightEntry | undefined {
+		const resent = this.#resent.shift();
+		if (resent !== undefined) {
+			this.bytes -= resent.message.size;
+			return resent;
+		}
 		const entry = newestFirst
 			? this.#entries.pop()
 			: this.#entries[this.#first++];
@@ -72,14 +85,26 @@ export class OfflineQueue {
 	}
 
 	entries(): readonly InflightEntry[] {
-		return this.#entries.slice(this.#first);
+		return [...this.#resent, ...this.#entries.slice(this.#first)];
 	}
 
 	holds(sequence: number): boolean {
 		return this.entries().some((entry) => entry.sequence === sequence);
 	}
 
+	/** Takes out one that waits and was never sent. */
+	remove(sequence: number): InflightEntry | undefined {
+		const index = this.#entries.findIndex(
+			(entry, at) => at >= this.#first && entry.sequence === sequence,
+		);
+		if (index < 0) return undefined;
+		const [entry] = this.#entries.splice(index, 1);
+		if (entry !== undefined) this.bytes -= entry.message.size;
+		return entry;
+	}
+
 	clear(): void {
+		this.#resent = [];
 		this.#entries = [];
 		this.#first = 0;
 		this.bytes = 0;

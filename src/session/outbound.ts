@@ -8,6 +8,7 @@
 import {
 	DeliveryPhase,
 	type QueuePage,
+	QueuePart,
 	type RetainedRecord,
 } from "../store/store.ts";
 import type { Delivery } from "./delivery.ts";
@@ -27,13 +28,23 @@ export class Outbound implements InflightOwner {
 	readonly outlet: Outlet;
 	readonly inflight = new Inflight();
 	readonly queue = new OfflineQueue();
-	replays: RetainedReplay[];
+	/** By filter; only the first is being read. */
+	readonly replays: Map<string, RetainedReplay>;
 	readonly #session: Session;
 	readonly #window: number;
+	/** `queue_type = lifo` when the client connected. */
+	readonly #newestFirst: boolean;
+	/** What an earlier connection had in flight has been read from the store. */
+	#isResentLoaded = false;
+	#resentCursor = -1;
 	#isPumping = false;
 
 	/** @param replays that an earlier connection did not finish */
-	constructor(session: Session, outlet: Outlet, replays: RetainedReplay[]) {
+	constructor(
+		session: Session,
+		outlet: Outlet,
+		replays: Map<string, RetainedReplay>,
+	) {
 		this.#session = session;
 		this.outlet = outlet;
 		this.replays = replays;
@@ -44,6 +55,7 @@ export class Outbound implements InflightOwner {
 			settings.receive_max_client,
 			65_535,
 		);
+		this.#newestFirst = settings.queue_type === "lifo";
 		if (session.queuedMessages > 0) this.queue.isSpilled = true;
 	}
 
@@ -83,19 +95,11 @@ export class Outbound implements InflightOwner {
 	pump(): void {
 		if (this.#isPumping) return;
 		this.#isPumping = true;
-		while (this.#hasRoom && !this.outlet.isCongested) {
-			const entry = this.queue.take(this.#newestFirst);
-			if (entry === undefined) break;
-			this.#sendQueued(entry);
+		try {
+			this.#sendWaiting();
+		} finally {
+			this.#isPumping = false;
 		}
-		if (
-			this.queue.wantsPage &&
-			(!this.#newestFirst || this.queue.length === 0)
-		) {
-			this.#loadPage();
-		}
-		if (this.queue.length === 0 && !this.queue.isSpilled) this.#pumpReplays();
-		this.#isPumping = false;
 	}
 
 	/** PUBACK, PUBCOMP, or a negative PUBREC: the message is done [MQTT-4.4.0-2]. */
@@ -145,21 +149,40 @@ export class Outbound implements InflightOwner {
 	/** Begins to send the retained messages of a subscription [MQTT-3.3.1-9]. */
 	replay(subscription: Subscription): void {
 		this.stopReplay(subscription.filter);
-		const { store } = this.#session.context;
-		this.replays.push(new RetainedReplay(subscription, store));
+		const replay = new RetainedReplay(
+			subscription,
+			this.#session.context.store,
+		);
+		this.replays.set(subscription.filter, replay);
 		this.pump();
 	}
 
 	stopReplay(filter: string): void {
-		this.replays = this.replays.filter((replay) => {
-			if (replay.subscription.filter !== filter) return true;
-			replay.close();
-			return false;
-		});
+		this.replays.get(filter)?.close();
+		this.replays.delete(filter);
 	}
 
-	get #newestFirst(): boolean {
-		return this.#session.context.settings.queue_type === "lifo";
+	/** A topic was delivered live. */
+	skipInReplays(topic: string): void {
+		for (const replay of this.replays.values()) {
+			replay.skip(topic);
+			return; // only the first has read anything
+		}
+	}
+
+	#sendWaiting(): void {
+		while (this.#hasRoom && !this.outlet.isCongested) {
+			const entry = this.queue.take(this.#newestFirst);
+			if (entry === undefined) break;
+			this.#sendQueued(entry);
+		}
+		if (
+			this.queue.wantsPage &&
+			(!this.#newestFirst || this.queue.length === 0)
+		) {
+			this.#loadPage();
+		}
+		if (this.queue.length === 0 && !this.queue.isSpilled) this.#pumpReplays();
 	}
 
 	#sendQueued(entry: InflightEntry): void {
@@ -205,61 +228,77 @@ export class Outbound implements InflightOwner {
 		this.#session.context.counters.droppedTooLarge++;
 		this.inflight.remove(entry);
 		this.#session.forget(entry); // [MQTT-3.1.2-25]
+		this.pump();
 	}
 
+	/** First what was in flight, then what waits: ids of the former are not free before. */
 	#loadPage(): void {
 		const { queue } = this;
 		const { context, key, lastSequence } = this.#session;
-		const newestFirst = this.#newestFirst;
-		const known = newestFirst ? this.inflight.size + queue.length : 0;
+		const part = this.#nextPart();
+		const isNewest = part === QueuePart.Newest;
+		const known = isNewest ? this.inflight.size + queue.length : 0;
+		const after = part === QueuePart.Sent ? this.#resentCursor : queue.cursor;
 		queue.isLoading = true;
 		context.store
 			.readQueue(
 				key,
-				queue.cursor === 0 ? -1 : queue.cursor,
+				isNewest ? -1 : after,
 				queue.pageMessages + known,
 				queue.pageBytes,
-				newestFirst,
+				part,
 			)
 			.then(
-				(page) => this.#onPage(page, lastSequence),
-				(error) => context.log.store.error(`cannot read a queue: ${error}`),
+				(page) => this.#onPage(page, part, lastSequence),
+				(error) => {
+					queue.isLoading = false;
+					context.log.store.error(`cannot read a queue: ${error}`);
+				},
 			);
 	}
 
-	#onPage(page: QueuePage, lastSequenceThen: number): void {
+	#nextPart(): QueuePart {
+		if (!this.#isResentLoaded) return QueuePart.Sent;
+		return this.#newestFirst ? QueuePart.Newest : QueuePart.Waiting;
+	}
+
+	#onPage(page: QueuePage, part: QueuePart, lastSequenceThen: number): void {
 		const session = this.#session;
+		const { queue } = this;
 		if (session.outbound !== this) return;
-		this.queue.isLoading = false;
-		const messages = this.#newestFirst
-			? page.messages
-					.toReversed()
-					.filter((each) => !isKnown(this, each.sequence))
-			: page.messages;
-		for (const queued of messages) {
-			this.queue.push(restoreEntry(session, queued));
-		}
-		if (page.isLast && session.lastSequence === lastSequenceThen) {
-			this.queue.isSpilled = false;
+		queue.isLoading = false;
+		if (part === QueuePart.Sent) {
+			for (const queued of page.messages) {
+				this.#resentCursor = queued.sequence;
+				queue.pushResent(restoreEntry(session, queued));
+			}
+			this.#isResentLoaded = page.isLast;
+		} else {
+			const isNewest = part === QueuePart.Newest;
+			const messages = isNewest
+				? page.messages
+						.toReversed()
+						.filter((each) => !isKnown(this, each.sequence))
+				: page.messages;
+			for (const queued of messages) queue.push(restoreEntry(session, queued));
+			const isComplete = session.lastSequence === lastSequenceThen;
+			if (page.isLast && isComplete) queue.isSpilled = false;
 		}
 		this.pump();
 	}
 
 	#pumpReplays(): void {
-		for (;;) {
-			const replay = this.replays[0];
-			if (replay === undefined || replay.isLoading) return;
+		const { clock } = this.#session.context;
+		for (const [filter, replay] of this.replays) {
+			if (replay.isLoading) return;
 			while (this.#hasRoom && !this.outlet.isCongested) {
-				const record = replay.take();
+				const record = replay.take(clock.wallMs());
 				if (record === undefined) break;
 				this.#sendRetained(replay.subscription, record);
 			}
-			if (replay.isDone) {
-				this.replays.shift();
-				continue;
-			}
 			if (replay.needsPage) this.#loadReplay(replay);
-			return;
+			if (!replay.isDone) return;
+			this.replays.delete(filter);
 		}
 	}
 
@@ -284,13 +323,20 @@ export class Outbound implements InflightOwner {
 		this.inflight.add(entry, this);
 		entry.phase = DeliveryPhase.Sent;
 		// QoS 1: written only when the connection is lost before the acknowledgement.
-		if (entry.qos === 2 && storeEntry(this.#session, entry, null)) return;
+		if (entry.qos === 2 && this.#session.isPersistent) {
+			this.#session.countIn(entry);
+			storeEntry(this.#session, entry, null);
+			return;
+		}
 		this.#transmit(entry, false);
 	}
 }
 
 /** A row that is in memory already; only a `lifo` queue reads such rows again. */
-function isKnown({ queue, inflight }: Outbound, sequence: number): boolean {
+export function isKnown(
+	{ queue, inflight }: Outbound,
+	sequence: number,
+): boolean {
 	if (queue.holds(sequence)) return true;
 	for (const entry of inflight.entries()) {
 		if (entry.sequence === sequence) return true;

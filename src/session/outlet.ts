@@ -16,6 +16,8 @@ export interface Outlet {
 	readonly peer: string;
 	/** Messages with QoS > 0 the client takes at once [MQTT 5, 3.1.2.11.3]. */
 	readonly receiveMaximum: number;
+	/** CONNACK has been sent; nothing may leave before it [MQTT-3.2.0-1]. */
+	readonly isOpen: boolean;
 	/** So much waits for the peer that messages should stay in their queue. */
 	readonly isCongested: boolean;
 	/** QoS 0 has to be dropped now: the peer has been slow for too long. */

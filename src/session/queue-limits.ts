@@ -2,9 +2,14 @@
  * How much may wait for one client. A full queue never grows: it drops, counts what it
  * dropped, and says which key raises the limit, once per client and interval.
  */
+import { QueuePart } from "../store/store.ts";
 import type { StoredMessage } from "../store/stored-message.ts";
+import { isKnown } from "./outbound.ts";
 import { restoreEntry } from "./queue-rows.ts";
 import type { Session } from "./session.ts";
+
+const TRIM_MESSAGES = 100;
+const TRIM_BYTES = 256 * 1024;
 
 /**
  * Asks whether one more message may wait. A full `fifo` queue refuses the new message;
@@ -29,26 +34,74 @@ export function hasRoomInQueue(
 		outbound === null ? "max_offline_messages" : "max_online_messages";
 	session.context.counters.droppedQueueFull++;
 	reportDrop(session, isFull ? countKey : "max_queued_bytes");
-	if (settings.queue_type === "fifo" || maxMessages === 0) return false;
+	if (settings.queue_type === "fifo") return false;
+	// While the oldest are being dropped the queue may stand above its limit for a moment.
+	const isFarAbove = session.queuedMessages - inflight >= 2 * maxMessages;
+	const isTooLarge = message.payload.length > settings.max_queued_bytes;
+	if (isFarAbove || isTooLarge) return false;
 	dropOldest(session);
 	return true;
 }
 
+function isAboveLimits(session: Session): boolean {
+	const { settings } = session.context;
+	const { outbound } = session;
+	const inflight = outbound === null ? 0 : outbound.inflight.size;
+	const maxMessages =
+		outbound === null
+			? settings.max_offline_messages
+			: settings.max_online_messages;
+	return (
+		session.queuedMessages - inflight > maxMessages ||
+		session.queuedBytes > settings.max_queued_bytes
+	);
+}
+
 function dropOldest(session: Session): void {
-	const oldest = session.outbound?.queue.take(false);
-	if (oldest !== undefined) {
-		session.forget(oldest);
+	if (session.isPersistent) {
+		if (session.isTrimming) return;
+		session.isTrimming = true;
+		dropOldestRows(session).then(
+			() => {
+				session.isTrimming = false;
+			},
+			(error) => {
+				session.isTrimming = false;
+				session.context.log.store.error(`cannot drop from a queue: ${error}`);
+			},
+		);
 		return;
 	}
-	const { store, log } = session.context;
-	store.readQueue(session.key, -1, 1, 1, false).then(
-		(page) => {
-			for (const queued of page.messages) {
+	const oldest = session.outbound?.queue.take(false);
+	if (oldest !== undefined) session.forget(oldest);
+}
+
+/** One reader for each session, until it is within its limits again. */
+async function dropOldestRows(session: Session): Promise<void> {
+	const { store } = session.context;
+	let after = -1;
+	for (;;) {
+		const page = await store.readQueue(
+			session.key,
+			after,
+			TRIM_MESSAGES,
+			TRIM_BYTES,
+			QueuePart.Waiting,
+		);
+		for (const queued of page.messages) {
+			after = queued.sequence;
+			if (session.isEnded || !isAboveLimits(session)) return;
+			const { outbound } = session;
+			const isLoaded = outbound !== null && isKnown(outbound, queued.sequence);
+			if (!isLoaded) {
 				session.forget(restoreEntry(session, queued));
+				continue;
 			}
-		},
-		(error) => log.store.error(`cannot drop from a queue: ${error}`),
-	);
+			const entry = outbound.queue.remove(queued.sequence);
+			if (entry !== undefined) session.forget(entry); // in flight: stays
+		}
+		if (page.isLast || session.isEnded) return;
+	}
 }
 
 function reportDrop(session: Session, key: string): void {

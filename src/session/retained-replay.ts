@@ -1,7 +1,7 @@
 /**
  * Retained messages for a new subscription: a walk over the store, paced by the
  * client's window. At most one page is in memory; it is not counted as queue and
- * never dropped by queue limits.
+ * never dropped by queue limits. It reads nothing before its turn comes.
  */
 import { matches } from "../protocol/topic.ts";
 import type { RetainedRecord, RetainedScan, Store } from "../store/store.ts";
@@ -16,46 +16,72 @@ export class RetainedReplay {
 	readonly subscription: Subscription;
 	isLoading = false;
 	isDone = false;
-	readonly #scan: RetainedScan;
+	readonly #store: Store;
 	readonly #skipped = new Set<string>();
+	#scan: RetainedScan | null = null;
+	/** Where the walk goes on after an interruption; null at the beginning. */
+	#after: string | null = null;
 	#page: RetainedRecord[] = [];
 	#next = 0;
+	#isPageInOrder = false;
 
 	constructor(subscription: Subscription, store: Store) {
 		this.subscription = subscription;
-		this.#scan = store.scanRetained(subscription.plainFilter);
+		this.#store = store;
 	}
 
 	get needsPage(): boolean {
 		return !this.isDone && !this.isLoading && this.#next >= this.#page.length;
 	}
 
-	/** The topic was just delivered live: the stored value would be older. */
+	/** The topic was just delivered live: a value read earlier would be older. */
 	skip(topic: string): void {
-		if (this.#skipped.size >= MAX_SKIPPED_TOPICS) return;
+		if (this.#scan === null || this.#skipped.size >= MAX_SKIPPED_TOPICS) return;
 		if (matches(this.subscription.plainFilter, topic)) this.#skipped.add(topic);
 	}
 
 	async loadPage(): Promise<void> {
 		this.isLoading = true;
-		this.#page = await this.#scan.next(PAGE_MESSAGES, PAGE_BYTES);
+		this.#scan ??= this.#store.scanRetained(
+			this.subscription.plainFilter,
+			this.#after,
+		);
+		const scan = this.#scan;
+		const page = await scan.next(PAGE_MESSAGES, PAGE_BYTES);
+		if (this.#scan !== scan) return; // interrupted meanwhile
+		this.#page = page;
 		this.#next = 0;
+		this.#isPageInOrder = scan.isInOrder;
 		this.isLoading = false;
-		if (this.#page.length === 0) this.isDone = true;
+		if (page.length === 0) this.close();
 	}
 
-	take(): RetainedRecord | undefined {
+	/** The next one that has not expired [MQTT-3.3.2-5]. */
+	take(wallMs: number): RetainedRecord | undefined {
 		while (this.#next < this.#page.length) {
 			const record = this.#page[this.#next++];
 			if (record === undefined) break;
-			if (!this.#skipped.has(record.message.topic)) return record;
+			const { topic } = record.message;
+			if (this.#isPageInOrder) this.#after = topic;
+			const { expiresAtWallMs } = record;
+			const isExpired = expiresAtWallMs !== 0 && expiresAtWallMs <= wallMs;
+			if (!isExpired && !this.#skipped.has(topic)) return record;
 		}
 		return undefined;
 	}
 
-	close(): void {
-		this.isDone = true;
+	/** The connection is lost: gives up all memory and remembers the place. */
+	interrupt(): void {
+		this.#scan?.close();
+		this.#scan = null;
 		this.#page = [];
-		this.#scan.close();
+		this.#next = 0;
+		this.#skipped.clear();
+		this.isLoading = false;
+	}
+
+	close(): void {
+		this.interrupt();
+		this.isDone = true;
 	}
 }

@@ -44,6 +44,7 @@ export class SessionRegistry implements DeadlineOwner {
 	readonly #sessions = new Map<string, Session>(); // [MQTT-3.1.3-2]
 	readonly #deadlines = new Map<Session, SessionDeadline>();
 	#lastKey = 0;
+	readonly #freeKeys: number[] = [];
 
 	constructor(context: SessionContext, observer: SessionObserver) {
 		this.#context = context;
@@ -83,7 +84,7 @@ export class SessionRegistry implements DeadlineOwner {
 			session = new Session(
 				this.#context,
 				clientId,
-				request.expirySeconds > 0 ? ++this.#lastKey : 0,
+				request.expirySeconds > 0 ? this.#newKey() : 0,
 				request.username,
 				request.expirySeconds,
 			); // [MQTT-3.1.2-6]
@@ -128,6 +129,7 @@ export class SessionRegistry implements DeadlineOwner {
 		session.discard();
 		if (session.isPersistent) {
 			this.#context.store.deleteSession(session.key, ticket);
+			this.#freeKeys.push(session.key);
 		}
 	}
 
@@ -166,12 +168,13 @@ export class SessionRegistry implements DeadlineOwner {
 		return session;
 	}
 
-	/** At shutdown: marks what is in flight, keeps wills for the next start. */
+	/** At shutdown: marks what is in flight; wills of sessions that go on are kept for the next start. */
 	detachAll(): void {
 		for (const session of this.#sessions.values()) {
 			if (session.outlet === null) continue;
 			this.#detach(session);
-			this.#save(session, null);
+			if (session.expirySeconds === 0) this.#fireWill(session);
+			else this.#save(session, null);
 		}
 	}
 
@@ -186,6 +189,11 @@ export class SessionRegistry implements DeadlineOwner {
 			messages: session.queuedMessages,
 		});
 		this.end(session, null);
+	}
+
+	/** Keys of ended sessions are used again: their rows are deleted before any new ones. */
+	#newKey(): number {
+		return this.#freeKeys.pop() ?? ++this.#lastKey;
 	}
 
 	#takeOver(session: Session, outlet: Outlet, cleanStart: boolean): void {
@@ -209,7 +217,7 @@ export class SessionRegistry implements DeadlineOwner {
 
 	#detach(session: Session): void {
 		const entries = session.detach();
-		if (entries.length > 0) this.#observer.onDetached(session, entries);
+		this.#observer.onDetached(session, entries);
 		for (const entry of entries) entry.message.release();
 	}
 
@@ -217,7 +225,15 @@ export class SessionRegistry implements DeadlineOwner {
 		const { will } = session;
 		if (will === null) return;
 		session.will = null; // [MQTT-3.1.2-10]
-		this.#observer.publishWill(session, will);
+		try {
+			this.#observer.publishWill(session, will);
+		} catch (error) {
+			this.#context.log.system.error("a will could not be published", {
+				client: session.clientId,
+				topic: will.topic,
+				error: error instanceof Error ? error : String(error),
+			});
+		}
 	}
 
 	#willDelayMs(session: Session): number {

@@ -40,7 +40,12 @@ export class Session {
 	queuedMessages = 0;
 	queuedBytes = 0;
 	/** Retained messages that were being sent when the connection was lost; they go on with the next. */
-	unfinishedReplays: RetainedReplay[] = [];
+	unfinishedReplays = new Map<string, RetainedReplay>();
+	/** Rises when a client connects and when the session ends: whoever works on it meanwhile stops. */
+	epoch = 0;
+	isEnded = false;
+	/** Its oldest messages are being dropped. */
+	isTrimming = false;
 
 	constructor(
 		context: SessionContext,
@@ -55,6 +60,11 @@ export class Session {
 		this.username = username;
 		this.expirySeconds = expirySeconds;
 		this.isPersistent = expirySeconds > 0;
+	}
+
+	/** A client is connected and has its CONNACK. */
+	get isReachable(): boolean {
+		return this.outbound?.outlet.isOpen === true;
 	}
 
 	get outlet(): Outlet | null {
@@ -84,7 +94,8 @@ export class Session {
 	inherit(message: StoredMessage, subscription: Subscription): boolean {
 		const qos = this.grantedQoS(message.qos, subscription);
 		if (qos > 0) return this.#enqueue(message, subscription, qos, false, null);
-		if (this.outbound === null) return false;
+		if (this.outbound === null || this.outbound.outlet.isCongested)
+			return false;
 		const { identifiers, filter } = subscription;
 		const entry = new InflightEntry(message, 0, false, identifiers, filter, 0);
 		const expirySeconds = this.remainingExpirySeconds(message);
@@ -113,7 +124,8 @@ export class Session {
 	attach(outlet: Outlet): Outbound {
 		this.disconnectedAtMs = 0;
 		this.outbound = new Outbound(this, outlet, this.unfinishedReplays);
-		this.unfinishedReplays = [];
+		this.unfinishedReplays = new Map();
+		this.epoch++;
 		return this.outbound;
 	}
 
@@ -128,6 +140,7 @@ export class Session {
 		this.outbound = null;
 		this.disconnectedAtMs = this.context.clock.wallMs();
 		this.unfinishedReplays = outbound.replays;
+		for (const replay of outbound.replays.values()) replay.interrupt();
 		const inflight = [...outbound.inflight.entries()];
 		const waiting = outbound.queue.entries();
 		outbound.inflight.clear();
@@ -153,8 +166,9 @@ export class Session {
 
 	/** The session ends: its counts and what it was reading go. */
 	discard(): void {
-		for (const replay of this.unfinishedReplays) replay.close();
-		this.unfinishedReplays = [];
+		this.unfinishedReplays.clear();
+		this.epoch++;
+		this.isEnded = true;
 		this.#count(-this.queuedMessages, -this.queuedBytes);
 	}
 
@@ -184,10 +198,8 @@ export class Session {
 	}
 
 	#skipReplays(delivery: Delivery): void {
-		if (!delivery.publish.retain) return;
-		const replays =
-			this.outbound === null ? this.unfinishedReplays : this.outbound.replays;
-		for (const replay of replays) replay.skip(delivery.publish.topic);
+		if (!delivery.publish.retain || this.outbound === null) return;
+		this.outbound.skipInReplays(delivery.publish.topic);
 	}
 
 	#enqueue(

@@ -78,13 +78,20 @@ export class LazyRetained {
 		this.#charge(-this.#bytes);
 	}
 
-	snapshot(filter: string, wallMs: number): OverlaySnapshot {
+	/** @param after only topics above this one, in the order of their bytes; null for all */
+	snapshot(
+		filter: string,
+		after: string | null,
+		wallMs: number,
+	): OverlaySnapshot {
+		const from = after === null ? null : Buffer.from(after);
 		const records: RetainedRecord[] = [];
 		const topics = new Set<string>();
 		for (const [topic, { message, expiresAtWallMs }] of this.#entries) {
 			if (!matches(filter, topic)) continue;
 			topics.add(topic);
 			if (message === null) continue;
+			if (from !== null && from.compare(Buffer.from(topic)) >= 0) continue;
 			if (expiresAtWallMs !== 0 && expiresAtWallMs <= wallMs) continue; // [MQTT-3.3.2-5]
 			records.push({ message, expiresAtWallMs });
 		}

@@ -20,16 +20,24 @@ export class RetainedCursor implements RetainedScan {
 	readonly #overlay: OverlaySnapshot;
 	readonly #fetch: FetchRetained;
 	#taken = 0;
-	#position: string | null = null;
+	#position: string | null;
 	#isOver = false;
+	isInOrder = false;
 
-	constructor(overlay: OverlaySnapshot, fetch: FetchRetained) {
+	/** @param after where the walk through the database begins; null for the beginning */
+	constructor(
+		overlay: OverlaySnapshot,
+		after: string | null,
+		fetch: FetchRetained,
+	) {
 		this.#overlay = overlay;
+		this.#position = after;
 		this.#fetch = fetch;
 	}
 
 	async next(maxMessages: number, maxBytes: number): Promise<RetainedRecord[]> {
 		const page = this.#takeFromOverlay(maxMessages, maxBytes);
+		this.isInOrder = page.length === 0;
 		while (page.length === 0 && !this.#isOver) {
 			const fetched = await this.#fetch(this.#position, maxMessages, maxBytes);
 			this.#position = fetched.position;

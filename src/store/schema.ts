@@ -69,6 +69,7 @@ function createTables(database: Database): void {
 			payload BLOB
 		) STRICT;
 		CREATE INDEX queue_message ON queue (message) WHERE message IS NOT NULL;
+		CREATE INDEX queue_sent ON queue (id) WHERE phase <> 0;
 
 		CREATE TABLE queue_total (
 			queue INTEGER PRIMARY KEY,

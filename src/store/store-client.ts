@@ -14,6 +14,7 @@ import { RetainedCursor } from "./retained-cursor.ts";
 import type {
 	QueueEntry,
 	QueuePage,
+	QueuePart,
 	RetainedScan,
 	SavedSession,
 	SessionRecord,
@@ -225,7 +226,7 @@ export class StoreClient implements Store {
 		after: number,
 		maxMessages: number,
 		maxBytes: number,
-		newestFirst: boolean,
+		part: QueuePart,
 	): Promise<QueuePage> {
 		const answer = await this.#pipeline.ask({
 			type: "queue",
@@ -233,21 +234,22 @@ export class StoreClient implements Store {
 			after,
 			maxMessages,
 			maxBytes,
-			newestFirst,
+			part,
 		});
 		return readQueuePage(answer as Uint8Array);
 	}
 
-	scanRetained(filter: string): RetainedScan {
+	scanRetained(filter: string, after: string | null): RetainedScan {
 		const { clock } = this.#options;
-		const overlay = this.#lazy.snapshot(filter, clock.wallMs());
+		const overlay = this.#lazy.snapshot(filter, after, clock.wallMs());
 		return new RetainedCursor(
 			overlay,
-			(after, maxMessages, maxBytes) =>
+			after,
+			(position, maxMessages, maxBytes) =>
 				this.#pipeline.ask({
 					type: "retained",
 					filter,
-					after,
+					after: position,
 					maxMessages,
 					maxBytes,
 					wallMs: clock.wallMs(),

@@ -82,6 +82,19 @@ export interface QueuedMessage extends QueueEntry {
 	readonly expiresAtWallMs: number;
 }
 
+/** Which rows of a queue a page is made of. */
+export const QueuePart = {
+	/** All, in sequence order. */
+	All: 0,
+	/** Those that were sent and wait for their acknowledgement, in sequence order. */
+	Sent: 1,
+	/** Those that were not sent, in sequence order. */
+	Waiting: 2,
+	/** Those that were not sent, the newest first; `after` is ignored. */
+	Newest: 3,
+} as const;
+export type QueuePart = (typeof QueuePart)[keyof typeof QueuePart];
+
 export interface QueuePage {
 	readonly messages: readonly QueuedMessage[];
 	/** Nothing follows in the order asked for. */
@@ -96,7 +109,12 @@ export interface RetainedRecord {
 
 /** A walk over retained messages; at most one page is in memory. */
 export interface RetainedScan {
-	/** The next ones in topic order; an empty page ends the scan. */
+	/**
+	 * The last page holds nothing below the topics before it, so a later scan may begin
+	 * `after` any of its topics. False for what is not in the database yet.
+	 */
+	readonly isInOrder: boolean;
+	/** The next ones; an empty page ends the scan. */
 	next(maxMessages: number, maxBytes: number): Promise<RetainedRecord[]>;
 	/** Ends early. Harmless after the end. */
 	close(): void;
@@ -197,19 +215,21 @@ export interface Store {
 	/** All sessions, page by page in key order; `after` 0 to begin. An empty page ends. */
 	readSessions(after: number, limit: number): Promise<SavedSession[]>;
 	/**
-	 * A page of one queue, in sequence order.
+	 * A page of one queue.
 	 * @param after only sequences above this; -1 for all
-	 * @param newestFirst in falling order, and `after` is ignored
 	 */
 	readQueue(
 		key: number,
 		after: number,
 		maxMessages: number,
 		maxBytes: number,
-		newestFirst: boolean,
+		part: QueuePart,
 	): Promise<QueuePage>;
-	/** Retained messages whose topics match the filter (a plain filter, not `$share`). */
-	scanRetained(filter: string): RetainedScan;
+	/**
+	 * Retained messages whose topics match the filter (a plain filter, not `$share`).
+	 * @param after only topics above this one, in the order of their bytes; null for all
+	 */
+	scanRetained(filter: string, after: string | null): RetainedScan;
 
 	/** Small durable values of extensions. */
 	readValue(space: string, name: string): Promise<Buffer | null>;

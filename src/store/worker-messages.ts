@@ -1,4 +1,4 @@
-import type { SavedSession } from "./store.ts";
+import type { QueuePart, SavedSession } from "./store.ts";
 
 /** What the main thread and the worker say to each other. Types only. */
 
@@ -44,7 +44,7 @@ export type ReadRequest =
 			readonly after: number;
 			readonly maxMessages: number;
 			readonly maxBytes: number;
-			readonly newestFirst: boolean;
+			readonly part: QueuePart;
 	  }
 	| {
 			readonly type: "retained";

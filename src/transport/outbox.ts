@@ -38,12 +38,19 @@ const NO_CHUNK = Buffer.alloc(0);
 /** The list for a write of one buffer; streams do not keep the list. */
 const single: Buffer[] = [NO_CHUNK];
 
+/** Who wants to know that the peer has stopped taking bytes. */
+export interface OutboxOwner {
+	/** The system refused a part of a write; `onDrain` of the stream will follow. */
+	onBlocked(): void;
+}
+
 export class Outbox {
 	/** Above this many pending bytes {@link isCongested} holds. */
 	highWaterBytes: number;
 	/** Belongs to the flush loop: it will flush this outbox at the end of the turn. */
 	isListed = false;
 
+	readonly #owner: OutboxOwner | null;
 	readonly #stream: ByteStream;
 	readonly #loop: FlushLoop;
 	readonly #pool: ChunkPool;
@@ -70,7 +77,9 @@ export class Outbox {
 		loop: FlushLoop,
 		budget: ByteBudget,
 		highWaterBytes: number,
+		owner: OutboxOwner | null = null,
 	) {
+		this.#owner = owner;
 		this.highWaterBytes = highWaterBytes;
 		this.#stream = stream;
 		this.#loop = loop;
@@ -85,9 +94,8 @@ export class Outbox {
 		return this.#queuedBytes + this.#stream.pendingBytes;
 	}
 
-	/** The peer is slow: the caller decides what still goes in. */
+	/** The peer is slow (never before the system has refused bytes): the caller decides what still goes in. */
 	get isCongested(): boolean {
-		if (this.#queuedBytes > this.highWaterBytes) return true;
 		return this.#isBlocked && this.pendingBytes > this.highWaterBytes;
 	}
 
@@ -298,6 +306,7 @@ export class Outbox {
 	#refused(batch: OutputBatch): void {
 		if (!this.#isClosed) {
 			this.#inFlight = batch;
+			this.#owner?.onBlocked();
 			return;
 		}
 		// Closed from within the write: close() did not know of this batch.

@@ -38,11 +38,14 @@ interface Case {
 
 /** Enough for one file with all its clients on a slow board, in milliseconds. */
 t.setTimeout(900_000);
+/** Clients side by side, each with a broker of its own: the programs sleep most of the time. */
+t.jobs = 6;
 
 /** Declares all scenarios for a client as tap tests. */
 export function runScenarios(client: InteropClient): void {
 	for (const version of client.versions) {
-		t.test(`${client.name} speaking MQTT ${version}`, async (t) => {
+		const title = `${client.name} speaking MQTT ${version}`;
+		t.test(title, { buffered: true }, async (t) => {
 			const broker = await spawnBroker(t, { config: interopConfig });
 			const given: Case = { client, version, broker };
 			for (const qos of allQos) {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { QueuePart } from "../../src/store/store.ts";
 import fc from "fast-check";
 import t from "tap";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -140,7 +141,7 @@ async function check(
 			.sort()
 			.map((key) => [key, model.queue(key).size, model.last.get(key) ?? 0]),
 	);
-	const page = await store.readQueue(key, -1, 1000, 1e6, false);
+	const page = await store.readQueue(key, -1, 1000, 1e6, QueuePart.All);
 	const rows = [...model.queue(key)].sort(([a], [b]) => a - b);
 	t.strictSame(
 		page.messages.map(({ sequence, phase, message }) => [

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import Sqlite from "better-sqlite3";
 import t, { type Test } from "tap";
 import { systemClock } from "../../src/platform/clock.ts";
+import { QueuePart } from "../../src/store/store.ts";
 import {
 	StoreClient,
 	type StoreOptions,
@@ -121,7 +122,7 @@ t.test("a full store keeps the batch until there is room", async (t) => {
 	t.same(notes, []);
 	t.ok(store.counters.pendingBytes > 1_000_000);
 
-	const queue = store.readQueue(1, -1, 10, 1, false);
+	const queue = store.readQueue(1, -1, 10, 1, QueuePart.All);
 	store.setMaxBytes(0);
 	t.equal((await queue).messages.length, 1, "a read of the queue has waited");
 	await second.done;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
-import { DeliveryPhase, type Store } from "../../src/store/store.ts";
+import { DeliveryPhase, QueuePart, type Store } from "../../src/store/store.ts";
 import {
 	StoreClient,
 	type StoreOptions,
@@ -156,8 +156,9 @@ async function sessions(t: Test, open: OpenStore): Promise<void> {
 		store.enqueue(1, 2, message("t"), entry(), 0, null);
 		store.deleteSession(1, null);
 		t.match(await allSessions(store), [{ key: 2, queuedMessages: 1 }]);
-		t.same((await store.readQueue(1, -1, 9, 9999, false)).messages, []);
-		const [left] = (await store.readQueue(2, -1, 9, 9999, false)).messages;
+		t.same((await store.readQueue(1, -1, 9, 9999, QueuePart.All)).messages, []);
+		const [left] = (await store.readQueue(2, -1, 9, 9999, QueuePart.All))
+			.messages;
 		t.equal(left?.message.payload.toString(), "shared by both");
 
 		store.putSession(session(1), null);
@@ -227,7 +228,7 @@ async function queues(t: Test, open: OpenStore): Promise<void> {
 			packetId: 65535,
 		});
 		store.enqueue(1, 12, given, queued, 1_800_000_000_000, null);
-		t.same(await store.readQueue(1, -1, 10, 9999, false), {
+		t.same(await store.readQueue(1, -1, 10, 9999, QueuePart.All), {
 			messages: [
 				{
 					...queued,
@@ -251,17 +252,21 @@ async function queues(t: Test, open: OpenStore): Promise<void> {
 				0,
 				null,
 			);
-		const page = async (...args: [number, number, number, boolean]) => {
+		const page = async (...args: [number, number, number, QueuePart]) => {
 			const { messages, isLast } = await store.readQueue(1, ...args);
 			return [messages.map(({ sequence }) => sequence), isLast];
 		};
-		t.same(await page(-1, 3, 9999, false), [[1, 2, 3], false]);
-		t.same(await page(3, 100, 250, false), [[4, 5], false]);
-		t.same(await page(3, 100, 1, false), [[4], false], "one comes always");
-		t.same(await page(7, 3, 9999, false), [[8, 9, 10], true]);
-		t.same(await page(10, 3, 9999, false), [[], true]);
-		t.same(await page(-1, 3, 9999, true), [[10, 9, 8], false]);
-		t.same(await page(-1, 10, 9999, true), [
+		t.same(await page(-1, 3, 9999, QueuePart.All), [[1, 2, 3], false]);
+		t.same(await page(3, 100, 250, QueuePart.All), [[4, 5], false]);
+		t.same(
+			await page(3, 100, 1, QueuePart.All),
+			[[4], false],
+			"one comes always",
+		);
+		t.same(await page(7, 3, 9999, QueuePart.All), [[8, 9, 10], true]);
+		t.same(await page(10, 3, 9999, QueuePart.All), [[], true]);
+		t.same(await page(-1, 3, 9999, QueuePart.Newest), [[10, 9, 8], false]);
+		t.same(await page(-1, 10, 9999, QueuePart.Newest), [
 			[10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
 			true,
 		]);
@@ -271,7 +276,7 @@ async function queues(t: Test, open: OpenStore): Promise<void> {
 		const { store } = await open(t);
 		store.enqueue(1, 1, message("t"), entry({ qos: 2 }), 0, null);
 		store.markSent(1, 1, 77, null);
-		const read = () => store.readQueue(1, -1, 10, 9999, false);
+		const read = () => store.readQueue(1, -1, 10, 9999, QueuePart.All);
 		t.match(await read(), { messages: [{ phase: 1, packetId: 77 }] });
 		store.markReleased(1, 1, null);
 		t.match(await read(), { messages: [{ phase: 2, packetId: 77 }] });
@@ -301,7 +306,7 @@ async function queues(t: Test, open: OpenStore): Promise<void> {
 			t.match(await allSessions(store), [
 				{ queuedMessages: 0, queuedBytes: 0, lastSequence: 20 },
 			]);
-			const left = await store.readQueue(2, -1, 99, 9999, false);
+			const left = await store.readQueue(2, -1, 99, 9999, QueuePart.All);
 			t.equal(left.messages.length, 10);
 			t.equal(left.messages[0]?.message.payload.toString(), "12345678");
 		},
@@ -414,7 +419,7 @@ async function retained(t: Test, open: OpenStore): Promise<void> {
 		const { store } = await open(t);
 		for (let i = 0; i < 9; i++)
 			store.putRetained(message(`t/${i}`, "x".repeat(97)), 0, false, null);
-		const scan = store.scanRetained("t/#");
+		const scan = store.scanRetained("t/#", null);
 		t.equal((await scan.next(3, 9999)).length, 3);
 		t.equal((await scan.next(100, 250)).length, 2);
 		t.equal((await scan.next(100, 1)).length, 1);
@@ -480,7 +485,7 @@ async function restart(t: Test, open: OpenStore): Promise<void> {
 				lastSequence: 3,
 			},
 		]);
-		t.match(await again.readQueue(1, -1, 9, 9999, false), {
+		t.match(await again.readQueue(1, -1, 9, 9999, QueuePart.All), {
 			messages: [
 				{ sequence: 1, phase: 0 },
 				{ sequence: 2, phase: 1, packetId: 5 },

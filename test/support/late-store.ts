@@ -7,6 +7,7 @@ import {
 	DeliveryPhase,
 	type QueueEntry,
 	type QueuePage,
+	QueuePart,
 	type RetainedRecord,
 	type RetainedScan,
 	type SavedSession,
@@ -245,24 +246,29 @@ export class LateStore implements Store {
 		after: number,
 		maxMessages: number,
 		maxBytes: number,
-		newestFirst: boolean,
+		part: QueuePart,
 	): Promise<QueuePage> {
 		return this.#ask(() => {
 			const rows = [...(this.#state.queues.get(key)?.rows.values() ?? [])];
-			const found = newestFirst
-				? rows.sort((a, b) => b.sequence - a.sequence)
-				: rows
-						.sort((a, b) => a.sequence - b.sequence)
-						.filter(({ sequence }) => sequence > after);
+			const found = rows
+				.filter(({ phase, sequence }) => {
+					if (part === QueuePart.Newest) return phase === DeliveryPhase.Queued;
+					if (sequence <= after) return false;
+					if (part === QueuePart.All) return true;
+					return (part === QueuePart.Sent) === phase > DeliveryPhase.Queued;
+				})
+				.sort((a, b) => a.sequence - b.sequence);
+			if (part === QueuePart.Newest) found.reverse();
 			const messages = firstOf(found, maxMessages, maxBytes);
 			return { messages, isLast: messages.length === found.length };
 		});
 	}
 
-	scanRetained(filter: string): RetainedScan {
-		let position: Buffer | null = null;
+	scanRetained(filter: string, after: string | null): RetainedScan {
+		let position = after === null ? null : Buffer.from(after);
 		let isOver = false;
 		return {
+			isInOrder: true,
 			next: (maxMessages, maxBytes) =>
 				this.#ask(() => {
 					if (isOver) return [];

@@ -67,6 +67,8 @@ export class RawClient {
 	received = 0;
 	/** PUBACK and PUBCOMP packets that arrived. */
 	acknowledged = 0;
+	/** What the CONNACK said. */
+	sessionPresent = false;
 	/** The connection is over, for whatever reason. */
 	isClosed = false;
 	/** Packets other than PUBLISH and its acknowledgements, not asked for yet. */
@@ -95,6 +97,7 @@ export class RawClient {
 			...(from === undefined ? {} : { localAddress: from }),
 		});
 		this.socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+		this.socket.on("drain", () => this.#notify());
 		this.socket.on("error", () => {
 			// The close that follows is what counts.
 		});
@@ -115,11 +118,10 @@ export class RawClient {
 
 	/** Sends, and waits until the system has taken it; for publishers that flood. */
 	async push(bytes: Buffer): Promise<void> {
-		if (this.send(bytes) || this.isClosed) return;
-		await Promise.race([
-			once(this.socket, "drain"),
-			new Promise((done) => this.socket.once("close", done)),
-		]);
+		if (this.send(bytes)) return;
+		while (!this.isClosed && this.socket.writableNeedDrain) {
+			await this.#change(patienceMs);
+		}
 	}
 
 	write(packet: Packet): void {
@@ -132,6 +134,7 @@ export class RawClient {
 		const connack = await this.expect("connack");
 		const code = connack.reasonCode ?? connack.returnCode ?? 0;
 		if (code !== 0) throw new Error(`${options.clientId}: CONNACK ${code}`);
+		this.sessionPresent = connack.sessionPresent;
 		return connack;
 	}
 

@@ -111,7 +111,7 @@ export async function allRetained(
 	filter: string,
 	pageSize = 2,
 ): Promise<RetainedRecord[]> {
-	const scan = store.scanRetained(filter);
+	const scan = store.scanRetained(filter, null);
 	const records: RetainedRecord[] = [];
 	for (;;) {
 		const page = await scan.next(pageSize, 1_000_000);

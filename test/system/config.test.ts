@@ -87,7 +87,10 @@ t.test("config show says where each value comes from", async (t) => {
 		shown.stdout.split("\n").find((line) => line.startsWith(`${key} `)) ?? "";
 	t.match(row("max_qos"), new RegExp(`\\s1\\s+file ${file}:1$`));
 	const included = join(folder, "conf.d/10.conf");
-	t.match(row("max_topic_levels"), new RegExp(`\\s8\\s+include ${included}:1$`));
+	t.match(
+		row("max_topic_levels"),
+		new RegExp(`\\s8\\s+include ${included}:1$`),
+	);
 	t.match(row("log.level"), /\swarning\s+environment BROKER_LOG__LEVEL$/);
 	t.match(row("connect_timeout"), /\s4s\s+command line$/);
 	t.notMatch(shown.stdout, "max_packet_size", "defaults only with --all");

@@ -109,7 +109,8 @@ class Subscriber {
 		ledger.counts.set(number, count);
 		this.received++;
 		const what = `${this.name}: ${topic} ${number}`;
-		if (qos === 2 && count > 1) this.#violations.push(`${what} came ${count} times`);
+		if (qos === 2 && count > 1)
+			this.#violations.push(`${what} came ${count} times`);
 		if (count > 1) return;
 		if (number < ledger.last) {
 			this.#violations.push(
@@ -182,7 +183,9 @@ export class KillRun {
 				publisher,
 				publisher.sent +
 					1 +
-					Math.floor((Math.random() * messagesPerKill) / this.#publishers.length),
+					Math.floor(
+						(Math.random() * messagesPerKill) / this.#publishers.length,
+					),
 			]),
 		);
 		await until(

@@ -66,7 +66,11 @@ t.test(
 	"anonymous clients of other machines are refused, with one line that says what to change",
 	async (t) => {
 		const broker = await spawnBroker(t, reachable);
-		t.match(await connack(broker, 5, "far-5"), /^20..0087/, "v5: Not authorized");
+		t.match(
+			await connack(broker, 5, "far-5"),
+			/^20..0087/,
+			"v5: Not authorized",
+		);
 		t.equal(await connack(broker, 4, "far-4"), "20020005", "v3.1.1: code 5");
 		t.equal(await connack(broker, 4, "far-4"), "20020005");
 		t.equal(await connack(broker, 4, "far-4"), "20020005");

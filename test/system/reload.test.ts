@@ -11,7 +11,12 @@ t.test(
 		const broker = await spawnBroker(t, {
 			config: { "log.level": "warning", max_inflight_messages: "20" },
 			// At level warning the harness would not see the ports.
-			args: ["--set", "log.class.system=info", "--set", "log.class.config=info"],
+			args: [
+				"--set",
+				"log.class.system=info",
+				"--set",
+				"log.class.config=info",
+			],
 		});
 		const { port } = broker;
 		const witness = await connectRaw({ port, clientId: "witness" });
@@ -99,53 +104,59 @@ t.test("a mistake leaves everything as it is", async (t) => {
 	await client.ping();
 });
 
-t.test("a listener that is added or removed concerns only its clients", async (t) => {
-	const broker = await spawnBroker(t);
-	const { port, wsPort } = broker;
-	const witness = await connectRaw({ port, clientId: "witness" });
+t.test(
+	"a listener that is added or removed concerns only its clients",
+	async (t) => {
+		const broker = await spawnBroker(t);
+		const { port, wsPort } = broker;
+		const witness = await connectRaw({ port, clientId: "witness" });
 
-	changeConfig(broker, { "listener.tcp.more": "127.0.0.1:0" });
-	await reload(broker);
-	const morePort = await portOf(broker, "tcp:more");
-	const guest = await connectRaw({
-		port: morePort,
-		version: 5,
-		clientId: "guest",
-	});
-	await guest.ping();
+		changeConfig(broker, { "listener.tcp.more": "127.0.0.1:0" });
+		await reload(broker);
+		const morePort = await portOf(broker, "tcp:more");
+		const guest = await connectRaw({
+			port: morePort,
+			version: 5,
+			clientId: "guest",
+		});
+		await guest.ping();
 
-	changeConfig(broker, { "listener.tcp.more": null });
-	await reload(broker);
-	const disconnect = await guest.expect("disconnect", 3000);
-	t.ok(disconnect.reasonCode, "its clients are told");
-	await guest.closed();
-	const late = connectRaw({ port: morePort, clientId: "late" });
-	await t.rejects(late, "nobody listens there any more");
+		changeConfig(broker, { "listener.tcp.more": null });
+		await reload(broker);
+		const disconnect = await guest.expect("disconnect", 3000);
+		t.ok(disconnect.reasonCode, "its clients are told");
+		await guest.closed();
+		const late = connectRaw({ port: morePort, clientId: "late" });
+		await t.rejects(late, "nobody listens there any more");
 
-	await witness.ping();
-	t.equal(await portOf(broker, "tcp:default"), port);
-	t.equal(await portOf(broker, "ws:default"), wsPort);
-	t.equal(
-		linesWith(broker.stderr(), "(tcp:default)").length,
-		1,
-		"the others were not opened again",
-	);
-});
+		await witness.ping();
+		t.equal(await portOf(broker, "tcp:default"), port);
+		t.equal(await portOf(broker, "ws:default"), wsPort);
+		t.equal(
+			linesWith(broker.stderr(), "(tcp:default)").length,
+			1,
+			"the others were not opened again",
+		);
+	},
+);
 
-t.test("a listener that cannot be opened is named and the others stay", async (t) => {
-	const broker = await spawnBroker(t);
-	const client = await connectRaw({ port: broker.port, clientId: "stays" });
-	changeConfig(broker, {
-		"listener.tcp.more": `127.0.0.1:${broker.port}`,
-		max_qos: "1",
-	});
-	await reload(broker);
-	t.match(broker.stderr(), /already in use.*listener\.tcp\.more/);
-	await client.ping();
-	changeConfig(broker, { "listener.tcp.more": "127.0.0.1:0" });
-	await reload(broker);
-	t.ok(await portOf(broker, "tcp:more"), "mended by the next reload");
-});
+t.test(
+	"a listener that cannot be opened is named and the others stay",
+	async (t) => {
+		const broker = await spawnBroker(t);
+		const client = await connectRaw({ port: broker.port, clientId: "stays" });
+		changeConfig(broker, {
+			"listener.tcp.more": `127.0.0.1:${broker.port}`,
+			max_qos: "1",
+		});
+		await reload(broker);
+		t.match(broker.stderr(), /already in use.*listener\.tcp\.more/);
+		await client.ping();
+		changeConfig(broker, { "listener.tcp.more": "127.0.0.1:0" });
+		await reload(broker);
+		t.ok(await portOf(broker, "tcp:more"), "mended by the next reload");
+	},
+);
 
 /** How many QoS 1 messages are sent to a new client that acknowledges none. */
 async function windowOf(port: number): Promise<number> {

@@ -30,9 +30,6 @@ export function linesWith(log: string, words: string): string[] {
 /** The value at a share of sorted numbers: 0.5 for the median. */
 export function quantile(values: readonly number[], share: number): number {
 	const sorted = values.toSorted((a, b) => a - b);
-	const index = Math.min(
-		sorted.length - 1,
-		Math.floor(sorted.length * share),
-	);
+	const index = Math.min(sorted.length - 1, Math.floor(sorted.length * share));
 	return sorted[index] ?? Number.NaN;
 }

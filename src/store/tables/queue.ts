@@ -3,7 +3,7 @@ import type { ByteWriter } from "../byte-writer.ts";
 import { messageBytes, packFlags } from "../message-codec.ts";
 import { BodyPlace, LAST_SEQUENCE, type Operation } from "../operation.ts";
 import { writeQueued, writeQueuePageEnd } from "../page-codec.ts";
-import { DeliveryPhase } from "../store.ts";
+import { DeliveryPhase, QueuePart } from "../store.ts";
 import {
 	type BodyRow,
 	type MessageTable,
@@ -35,7 +35,7 @@ export interface QueuePageRequest {
 	readonly after: number;
 	readonly maxMessages: number;
 	readonly maxBytes: number;
-	readonly newestFirst: boolean;
+	readonly part: QueuePart;
 }
 
 interface Row extends BodyRow {
@@ -61,8 +61,8 @@ export class QueueTable {
 	readonly #rangeTotal: Statement<number[], RangeTotal>;
 	readonly #rangeShared: Statement<number[], number>;
 	readonly #removeRange: Statement<number[]>;
-	readonly #pageUp: Statement<number[], Row>;
-	readonly #pageDown: Statement<number[], Row>;
+	/** By {@link QueuePart}. */
+	readonly #pages: Readonly<Record<QueuePart, Statement<number[], Row>>>;
 	/** Sequences to remove at the end of this batch, by queue. */
 	readonly #removals = new Map<number, number[]>();
 	/** Shared bodies that lost a queue row in this batch. */
@@ -110,12 +110,22 @@ export class QueueTable {
 			packet_id AS packetId, bytes, expires_at AS expiresAt, message, origin,
 			body_flags AS bodyFlags, expiry_seconds AS expirySeconds,
 			topic, properties, payload`;
-		this.#pageUp = database.prepare(
-			`SELECT ${columns} FROM queue WHERE ${range} ORDER BY id LIMIT ?`,
-		);
-		this.#pageDown = database.prepare(
-			`SELECT ${columns} FROM queue WHERE ${range} ORDER BY id DESC LIMIT ?`,
-		);
+		const page = (table: string, condition: string, order: string) =>
+			database.prepare<number[], Row>(
+				`SELECT ${columns} FROM ${table} WHERE ${range} ${condition} ORDER BY id ${order} LIMIT ?`,
+			);
+		const waiting = `AND phase = ${DeliveryPhase.Queued}`;
+		this.#pages = {
+			[QueuePart.All]: page("queue", "", ""),
+			// Sent rows are few, and may lie anywhere among many that wait.
+			[QueuePart.Sent]: page(
+				"queue INDEXED BY queue_sent",
+				`AND phase <> ${DeliveryPhase.Queued}`,
+				"",
+			),
+			[QueuePart.Waiting]: page("queue", waiting, ""),
+			[QueuePart.Newest]: page("queue", waiting, "DESC"),
+		};
 	}
 
 	begin(): void {
@@ -189,9 +199,9 @@ export class QueueTable {
 		const { key: queue, after, maxMessages, maxBytes } = request;
 		// One row more than asked for tells whether anything follows.
 		const limit = Math.min(maxMessages, LAST_SEQUENCE) + 1;
-		const rows = request.newestFirst
-			? this.#pageDown.iterate(queue, 0, queue, LAST_SEQUENCE, limit)
-			: this.#pageUp.iterate(queue, after + 1, queue, LAST_SEQUENCE, limit);
+		const from = request.part === QueuePart.Newest ? 0 : after + 1;
+		const statement = this.#pages[request.part];
+		const rows = statement.iterate(queue, from, queue, LAST_SEQUENCE, limit);
 		const page: Row[] = [];
 		let bytes = 0;
 		let isLast = true;

@@ -23,6 +23,19 @@ export const persistent: ConnectOptions = {
 };
 
 export class TestClient extends WireClient {
+	/** Sends CONNECT and waits for nothing. */
+	startConnect(clientId: string, options: ConnectOptions = {}): void {
+		this.write({
+			cmd: "connect",
+			clientId,
+			clean: true,
+			keepalive: 600,
+			protocolVersion: this.version,
+			protocolId: this.version === 3 ? "MQIsdp" : "MQTT",
+			...options,
+		});
+	}
+
 	async subscribe(
 		filter: string,
 		qos: 0 | 1 | 2 = 2,

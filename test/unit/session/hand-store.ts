@@ -7,12 +7,11 @@ import { LateStore } from "../../support/late-store.ts";
  * broker does at its start goes through; {@link HandStore.hold} closes the gate.
  */
 export class HandStore {
-	readonly store: LateStore;
+	store: LateStore;
 	readonly #waiting: (() => void)[] = [];
 	#isHeld = false;
 
-	/** @param earlier what is "on disk" at the beginning */
-	constructor(clock: FakeClock, makeStore?: (clock: Clock) => LateStore) {
+	constructor(clock: FakeClock) {
 		const gate: Clock = {
 			monotonicMs: () => clock.monotonicMs(),
 			wallMs: () => clock.wallMs(),
@@ -23,8 +22,7 @@ export class HandStore {
 			},
 			clearTimer: () => {},
 		};
-		this.store =
-			makeStore?.(gate) ?? new LateStore({ maxDelayMs: 1, clock: gate });
+		this.store = new LateStore({ maxDelayMs: 1, clock: gate });
 	}
 
 	/** From now on nothing is committed or read by itself. */
@@ -39,6 +37,14 @@ export class HandStore {
 		next?.();
 		await turns();
 		return next !== undefined;
+	}
+
+	/** As after a power cut: what was not committed is gone. The gate is open again. */
+	restart(): LateStore {
+		this.#waiting.length = 0;
+		this.#isHeld = false;
+		this.store = this.store.restart();
+		return this.store;
 	}
 
 	/** Everything that waits, and from now on everything at once. */

@@ -1,5 +1,6 @@
 import t from "tap";
 import { canTakeMessage } from "../../../src/session/queue-limits.ts";
+import { QueuePart } from "../../../src/store/store.ts";
 import { turns } from "./hand-store.ts";
 import {
 	acknowledge,
@@ -30,7 +31,7 @@ function setUp(
 			-1,
 			99,
 			99_999,
-			false,
+			QueuePart.All,
 		);
 		return page.messages.map((each) => each.message.payload.toString());
 	};

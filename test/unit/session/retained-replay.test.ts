@@ -313,7 +313,8 @@ t.test(
 		const { session, subscription, outlet } = attach(context);
 		const { scanRetained } = context.store;
 		context.store.scanRetained = () => ({
-			next: () => Promise.reject(new Error("no luck")),
+			isInOrder: true,
+		next: () => Promise.reject(new Error("no luck")),
 			close: () => {},
 		});
 		session.outbound?.replay(subscription);

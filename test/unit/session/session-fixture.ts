@@ -74,12 +74,13 @@ export function makeContext(
 
 /** Notes what is sent: `m1 q1 #3 dup`, `pubrel #3`, `ended 142`. */
 export class NotingOutlet implements Outlet {
+	isOpen = true;
 	peer = "noting";
 	receiveMaximum: number;
 	isCongested = false;
 	dropsQoS0 = false;
 	/** Messages with this payload are above the client's Maximum Packet Size. */
-	tooLarge = "";
+	tooLarge: string | null = null;
 	readonly sent: string[] = [];
 	readonly entries: InflightEntry[] = [];
 

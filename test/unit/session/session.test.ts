@@ -1,5 +1,6 @@
 import t from "tap";
 import { Subscription } from "../../../src/session/subscription.ts";
+import { QueuePart } from "../../../src/store/store.ts";
 import { StoredMessage } from "../../../src/store/stored-message.ts";
 import {
 	acknowledge,
@@ -124,7 +125,13 @@ t.test(
 		t.equal(context.messageBudget.used, 0);
 		await committed(context.store);
 		t.strictSame(notes, ["qos 0", "qos 1", "qos 2"]);
-		const page = await context.store.readQueue(session.key, -1, 9, 9999, false);
+		const page = await context.store.readQueue(
+			session.key,
+			-1,
+			9,
+			9999,
+			QueuePart.All,
+		);
 		t.strictSame(
 			page.messages.map(({ qos }) => qos),
 			[1, 2],
