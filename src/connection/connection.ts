@@ -167,7 +167,8 @@ export class Connection
 
 	writeAck(ack: PendingAck): void {
 		const { frame, type, reasonCode, packetId } = ack;
-		if (frame === null && (reasonCode === 0 || !this.#takesReasons)) {
+		const takesReasons = this.dialect?.hasReasonCodes === true;
+		if (frame === null && (reasonCode === 0 || !takesReasons)) {
 			this.outbox.appendAck(type << 4, packetId); // [MQTT-2.2.1-5]
 			return;
 		}
@@ -185,10 +186,6 @@ export class Connection
 			const words = "Maximum Packet Size leaves no room for an answer";
 			this.terminate(ReasonCode.PacketTooLarge, words); // [MQTT-3.1.2-24]
 		}
-	}
-
-	get #takesReasons(): boolean {
-		return this.dialect?.hasReasonCodes === true;
 	}
 
 	onAcksEmpty(): void {

@@ -5,12 +5,7 @@
  *
  * Order: a message goes straight to the client only when nothing waits before it.
  */
-import {
-	DeliveryPhase,
-	type QueuePage,
-	QueuePart,
-	type RetainedRecord,
-} from "../store/store.ts";
+import { DeliveryPhase, type RetainedRecord } from "../store/store.ts";
 import type { Delivery } from "./delivery.ts";
 import {
 	Inflight,
@@ -19,7 +14,8 @@ import {
 } from "./inflight.ts";
 import { OfflineQueue } from "./offline-queue.ts";
 import { type Outlet, SendResult } from "./outlet.ts";
-import { replayEntry, restoreEntry, storeEntry } from "./queue-rows.ts";
+import { QueueReader } from "./queue-reader.ts";
+import { replayEntry, storeEntry } from "./queue-rows.ts";
 import { RetainedReplay } from "./retained-replay.ts";
 import type { Session } from "./session.ts";
 import type { Subscription } from "./subscription.ts";
@@ -34,9 +30,7 @@ export class Outbound implements InflightOwner {
 	readonly #window: number;
 	/** `queue_type = lifo` when the client connected. */
 	readonly #newestFirst: boolean;
-	/** What an earlier connection had in flight has been read from the store. */
-	#isResentLoaded = false;
-	#resentCursor = -1;
+	readonly #reader: QueueReader;
 	#isPumping = false;
 
 	/** @param replays that an earlier connection did not finish */
@@ -56,6 +50,7 @@ export class Outbound implements InflightOwner {
 			65_535,
 		);
 		this.#newestFirst = settings.queue_type === "lifo";
+		this.#reader = new QueueReader(session, this, this.#newestFirst);
 		if (session.queuedMessages > 0) this.queue.isSpilled = true;
 	}
 
@@ -180,7 +175,7 @@ export class Outbound implements InflightOwner {
 			this.queue.wantsPage &&
 			(!this.#newestFirst || this.queue.length === 0)
 		) {
-			this.#loadPage();
+			this.#reader.load();
 		}
 		if (this.queue.length === 0 && !this.queue.isSpilled) this.#pumpReplays();
 	}
@@ -231,62 +226,6 @@ export class Outbound implements InflightOwner {
 		this.pump();
 	}
 
-	/** First what was in flight, then what waits: ids of the former are not free before. */
-	#loadPage(): void {
-		const { queue } = this;
-		const { context, key, lastSequence } = this.#session;
-		const part = this.#nextPart();
-		const isNewest = part === QueuePart.Newest;
-		const known = isNewest ? this.inflight.size + queue.length : 0;
-		const after = part === QueuePart.Sent ? this.#resentCursor : queue.cursor;
-		queue.isLoading = true;
-		context.store
-			.readQueue(
-				key,
-				isNewest ? -1 : after,
-				queue.pageMessages + known,
-				queue.pageBytes,
-				part,
-			)
-			.then(
-				(page) => this.#onPage(page, part, lastSequence),
-				(error) => {
-					queue.isLoading = false;
-					context.log.store.error(`cannot read a queue: ${error}`);
-				},
-			);
-	}
-
-	#nextPart(): QueuePart {
-		if (!this.#isResentLoaded) return QueuePart.Sent;
-		return this.#newestFirst ? QueuePart.Newest : QueuePart.Waiting;
-	}
-
-	#onPage(page: QueuePage, part: QueuePart, lastSequenceThen: number): void {
-		const session = this.#session;
-		const { queue } = this;
-		if (session.outbound !== this) return;
-		queue.isLoading = false;
-		if (part === QueuePart.Sent) {
-			for (const queued of page.messages) {
-				this.#resentCursor = queued.sequence;
-				queue.pushResent(restoreEntry(session, queued));
-			}
-			this.#isResentLoaded = page.isLast;
-		} else {
-			const isNewest = part === QueuePart.Newest;
-			const messages = isNewest
-				? page.messages
-						.toReversed()
-						.filter((each) => !isKnown(this, each.sequence))
-				: page.messages;
-			for (const queued of messages) queue.push(restoreEntry(session, queued));
-			const isComplete = session.lastSequence === lastSequenceThen;
-			if (page.isLast && isComplete) queue.isSpilled = false;
-		}
-		this.pump();
-	}
-
 	#pumpReplays(): void {
 		const { clock } = this.#session.context;
 		for (const [filter, replay] of this.replays) {
@@ -330,16 +269,4 @@ export class Outbound implements InflightOwner {
 		}
 		this.#transmit(entry, false);
 	}
-}
-
-/** A row that is in memory already; only a `lifo` queue reads such rows again. */
-export function isKnown(
-	{ queue, inflight }: Outbound,
-	sequence: number,
-): boolean {
-	if (queue.holds(sequence)) return true;
-	for (const entry of inflight.entries()) {
-		if (entry.sequence === sequence) return true;
-	}
-	return false;
 }

@@ -4,7 +4,7 @@
  */
 import { QueuePart } from "../store/store.ts";
 import type { StoredMessage } from "../store/stored-message.ts";
-import { isKnown } from "./outbound.ts";
+import { isKnown } from "./queue-reader.ts";
 import { restoreEntry } from "./queue-rows.ts";
 import type { Session } from "./session.ts";
 

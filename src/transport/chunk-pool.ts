@@ -43,3 +43,6 @@ export class ChunkPool {
 		this.#free[chunkClassFor(chunk.length)]?.push(chunk);
 	}
 }
+
+/** Stands for "no chunk": it has no room, so the common path needs no test for null. */
+export const NO_CHUNK = Buffer.alloc(0);

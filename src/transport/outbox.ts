@@ -21,9 +21,14 @@
 
 import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { ByteStream } from "./byte-stream.ts";
-import { type ChunkPool, chunkClassFor, LARGEST_CLASS } from "./chunk-pool.ts";
+import {
+	type ChunkPool,
+	chunkClassFor,
+	LARGEST_CLASS,
+	NO_CHUNK,
+} from "./chunk-pool.ts";
 import type { FlushLoop } from "./flush-loop.ts";
-import { OutputBatch } from "./output-batch.ts";
+import { type OutboxOwner, OutputBatch } from "./output-batch.ts";
 import type { SharedReferences } from "./shared-references.ts";
 
 /** Ranges from this size on are kept by reference. */
@@ -32,17 +37,8 @@ export const REFERENCE_BYTES = 16 * 1024;
 /** More than this is written before the turn ends, so that a burst does not pile up. */
 const EARLY_FLUSH_BYTES = 64 * 1024;
 
-/** Stands for "no chunk": it has no room, so the common path needs no test for null. */
-const NO_CHUNK = Buffer.alloc(0);
-
 /** The list for a write of one buffer; streams do not keep the list. */
 const single: Buffer[] = [NO_CHUNK];
-
-/** Who wants to know that the peer has stopped taking bytes. */
-export interface OutboxOwner {
-	/** The system refused a part of a write; `onDrain` of the stream will follow. */
-	onBlocked(): void;
-}
 
 export class Outbox {
 	/** Above this many pending bytes {@link isCongested} holds. */
@@ -90,8 +86,9 @@ export class Outbox {
 
 	/** Bytes appended that the system has not taken. */
 	get pendingBytes(): number {
-		if (!this.#isBlocked) return this.#queuedBytes;
-		return this.#queuedBytes + this.#stream.pendingBytes;
+		return (
+			this.#queuedBytes + (this.#isBlocked ? this.#stream.pendingBytes : 0)
+		);
 	}
 
 	/** The peer is slow (never before the system has refused bytes): the caller decides what still goes in. */

@@ -30,3 +30,9 @@ export class OutputBatch {
 		for (const bytes of this.references) references.letGo(bytes);
 	}
 }
+
+/** Who wants to know that the peer has stopped taking bytes. */
+export interface OutboxOwner {
+	/** The system refused a part of a write; `onDrain` of the stream will follow. */
+	onBlocked(): void;
+}

@@ -118,7 +118,7 @@ t.test(
 	async (t) => {
 		const budget = 512 * 1024;
 		const broker = await spawnBroker(t, {
-			config: { unauthenticated_bytes: "512KB", connect_timeout: "5s" },
+			config: { unauthenticated_bytes: "512KB", connect_timeout: "3s" },
 		});
 		const { port, pid } = broker;
 		const before = rssBytes(pid);

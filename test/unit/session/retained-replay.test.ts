@@ -314,7 +314,7 @@ t.test(
 		const { scanRetained } = context.store;
 		context.store.scanRetained = () => ({
 			isInOrder: true,
-		next: () => Promise.reject(new Error("no luck")),
+			next: () => Promise.reject(new Error("no luck")),
 			close: () => {},
 		});
 		session.outbound?.replay(subscription);
