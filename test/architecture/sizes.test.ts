@@ -12,7 +12,7 @@ import {
 import { API } from "typescript/unstable/sync";
 import { projectFolder, readSources } from "./sources.ts";
 
-const maxFileLines = 320;
+const maxFileLines = 330;
 const maxFunctionLines = 80;
 const p95FunctionLines = 50;
 
