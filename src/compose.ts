@@ -8,14 +8,16 @@ import { Broker } from "./broker/broker.ts";
 import { BrokerApi, type Extension } from "./broker/broker-api.ts";
 import type { ListenerSettings, Settings } from "./config/config.ts";
 import { Connection } from "./connection/connection.ts";
+import type { ListenerPolicy } from "./connection/listener-policy.ts";
 import { extensions } from "./extensions/index.ts";
+import { Parking } from "./parking.ts";
 import type { ByteBudget } from "./platform/byte-budget.ts";
 import type { Clock } from "./platform/clock.ts";
 import type { Logger } from "./platform/logger.ts";
 import { ReasonCode } from "./protocol/reason-codes.ts";
 import type { Store } from "./store/store.ts";
 import { StoreClient } from "./store/store-client.ts";
-import type { Listener } from "./transport/byte-stream.ts";
+import type { ByteStream, Listener } from "./transport/byte-stream.ts";
 import { createListener } from "./transport/create-listener.ts";
 import type { ListenerOptions } from "./transport/listener.ts";
 
@@ -32,6 +34,7 @@ export class RunningBroker {
 	readonly listeners = new Map<string, Listener>();
 	/** Streams that are not closed yet, those saying goodbye included. */
 	openStreams = 0;
+	readonly #parking = new Parking();
 	readonly #extensions: Extension[];
 	readonly #log: Logger;
 	readonly #settings: Settings;
@@ -43,27 +46,40 @@ export class RunningBroker {
 		this.#extensions = extensions.map((make) => make());
 	}
 
-	/** Opens the store and brings back what it holds. */
+	/** Opens the store, brings back what it holds, and lets clients in. */
 	async start(): Promise<void> {
+		if (this.#settings.persistence) {
+			const { data_dir } = this.#settings;
+			await mkdir(data_dir, { recursive: true, mode: 0o750 });
+		}
 		await this.broker.store.open();
 		await this.broker.restore();
 		const api = new BrokerApi(this.broker);
 		for (const extension of this.#extensions) await extension.start(api);
+		this.#parking.open();
 	}
 
 	/** @throws Error in words when the address cannot be used; nothing has changed then */
 	async listen(settings: ListenerSettings): Promise<Listener> {
 		const listener = createListener(
 			listenerOptions(settings, this.#settings, this.broker.partialFrames),
-			(stream) => {
-				this.openStreams++;
-				new Connection(this.broker, stream, settings, () => this.openStreams--);
-			},
+			(stream) =>
+				this.#parking.admit(stream, () => this.#connect(stream, settings)),
 			(words) => this.#log.system.warning(words),
 		);
 		await listener.start();
 		this.listeners.set(settings.name, listener);
 		return listener;
+	}
+
+	#connect(stream: ByteStream, policy: ListenerPolicy): Connection {
+		this.openStreams++;
+		return new Connection(
+			this.broker,
+			stream,
+			policy,
+			() => this.openStreams--,
+		);
 	}
 
 	async unlisten(name: string): Promise<void> {
@@ -82,16 +98,13 @@ export class RunningBroker {
 	}
 }
 
-/** The store that the settings ask for, in `data_dir`. */
-export async function createStore(
+/** The store that the settings ask for, in `data_dir`, not opened yet. */
+export function createStore(
 	settings: Settings,
 	clock: Clock,
 	log: Logger,
 	onFatal: (error: Error) => void,
-): Promise<Store> {
-	if (settings.persistence) {
-		await mkdir(settings.data_dir, { recursive: true, mode: 0o750 });
-	}
+): Store {
 	return new StoreClient({
 		path: settings.persistence
 			? join(settings.data_dir, "broker.db")

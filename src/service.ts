@@ -47,7 +47,7 @@ export class Service {
 	async start(): Promise<void> {
 		const { settings, listeners } = this.#config;
 		const log = this.#log;
-		const store = await createStore(settings, systemClock, log, this.#onFatal);
+		const store = createStore(settings, systemClock, log, this.#onFatal);
 		const running = new RunningBroker({
 			settings,
 			clock: systemClock,
@@ -55,9 +55,10 @@ export class Service {
 			store,
 		});
 		this.#running = running;
+		for (const listener of listeners) await running.listen(listener);
 		await running.start();
-		for (const listener of listeners) {
-			logListening(log, await running.listen(listener));
+		for (const listener of running.listeners.values()) {
+			logListening(log, listener);
 		}
 		log.system.info(
 			settings.persistence
@@ -157,6 +158,7 @@ export class Service {
 	): Promise<void> {
 		const { listeners } = this.#config;
 		await running.unlisten(settings.name);
+		running.broker.closeListener(settings.name);
 		const index = listeners.findIndex((each) => each.name === settings.name);
 		if (index >= 0) listeners.splice(index, 1);
 		this.#log.system.info(`no longer listening on ${settings.name}`);

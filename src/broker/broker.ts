@@ -8,7 +8,7 @@ import type { Clock } from "../platform/clock.ts";
 import { type Logger, RateLimit } from "../platform/logger.ts";
 import { TimerWheel } from "../platform/timer-wheel.ts";
 import type { WillMessage } from "../protocol/messages.ts";
-import type { ReasonCode } from "../protocol/reason-codes.ts";
+import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { InflightEntry } from "../session/inflight.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionContext } from "../session/session-context.ts";
@@ -21,7 +21,7 @@ import type { Store } from "../store/store.ts";
 import { FlushLoop } from "../transport/flush-loop.ts";
 import { type ClientInfo, Hooks } from "./hooks.ts";
 import { Router } from "./router.ts";
-import { handOverStored } from "./shared-handover.ts";
+import { handOverStored, sharedFilters } from "./shared-handover.ts";
 import { Statistics } from "./statistics.ts";
 
 /** One log line per client and thing in this time. */
@@ -31,6 +31,8 @@ const SESSIONS_PER_PAGE = 500;
 /** What the broker knows of a network connection. */
 export interface OpenConnection {
 	readonly client: ClientInfo | null;
+	/** The listener it came through: `tcp:default`. */
+	readonly listener: string;
 	/** Tells the client why, where its protocol can, and closes. */
 	terminate(reason: ReasonCode, words: string): void;
 }
@@ -135,7 +137,19 @@ export class Broker implements SessionObserver {
 					this.router.subscriptions.add(session, record.filter, record);
 				}
 			}
-			if (page.length === 0) return;
+			if (page.length === 0) break;
+		}
+		this.registry.endOverdue();
+	}
+
+	/** Ends the connections of a listener that is no more. */
+	closeListener(name: string): void {
+		for (const connection of [...this.connections]) {
+			if (connection.listener !== name) continue;
+			connection.terminate(
+				ReasonCode.AdministrativeAction,
+				"its listener was removed or changed",
+			);
 		}
 	}
 
@@ -148,15 +162,19 @@ export class Broker implements SessionObserver {
 		this.wheel.stop();
 	}
 
-	onSessionEnded(session: Session): void {
+	onSessionEnded(session: Session): Promise<void> | null {
+		const filters = sharedFilters(session);
 		this.router.subscriptions.removeAll(session);
+		if (!session.isPersistent || filters.length === 0) return null;
+		return handOverStored(this.#context, this.router, session, filters);
 	}
 
 	onDetached(session: Session, entries: readonly InflightEntry[]): void {
 		this.router.handOver(session, entries);
-		if (session.isPersistent && session.queuedMessages > 0) {
-			handOverStored(this.#context, this.router, session);
-		}
+		const isStored = session.isPersistent && session.queuedMessages > 0;
+		if (!isStored || session.expirySeconds === 0) return;
+		const filters = sharedFilters(session);
+		void handOverStored(this.#context, this.router, session, filters);
 	}
 
 	publishWill(session: Session, will: WillMessage): void {

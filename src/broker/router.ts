@@ -11,6 +11,7 @@ import { canTakeMessage } from "../session/queue-limits.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionContext } from "../session/session-context.ts";
 import type { Subscription } from "../session/subscription.ts";
+import { DeliveryPhase } from "../store/store.ts";
 import type { MemberView, SharedGroup } from "../topics/shared-group.ts";
 import type { ClientInfo, Hooks } from "./hooks.ts";
 import { RetainedMessages } from "./retained-messages.ts";
@@ -75,13 +76,18 @@ export class Router {
 	handOver(session: Session, entries: readonly InflightEntry[]): void {
 		for (const entry of entries) {
 			if (entry.sharedGroup === null) continue;
-			if (entry.qos === 2 && entry.wasSent) continue;
+			if (entry.qos === 2 && entry.phase !== DeliveryPhase.Queued) continue;
 			const heir = this.#heir(session, entry.sharedGroup);
 			if (heir === null) continue;
 			if (!heir.session.inherit(entry.message, heir)) continue;
 			entry.message.take(); // forget() gives back a share; the caller gives back its own
 			session.forget(entry);
 		}
+	}
+
+	/** Somebody could take over messages of one of these shared filters. */
+	hasHeir(leaving: Session, filters: readonly string[]): boolean {
+		return filters.some((filter) => this.#heir(leaving, filter) !== null);
 	}
 
 	#heir(leaving: Session, filter: string): Subscription | null {
@@ -98,7 +104,7 @@ export class Router {
 				) {
 					best = member;
 				}
-			} else if (best === null && !leaving.isPersistent) {
+			} else if (best === null && isLeavingForGood(leaving)) {
 				best = member;
 			}
 		}
@@ -110,4 +116,9 @@ export class Router {
 		const member = group.pick(policy, members);
 		if (member !== null) member.session.deliver(delivery, member);
 	}
+}
+
+/** It will not come back for its messages: a member that is away may have them too. */
+function isLeavingForGood(session: Session): boolean {
+	return session.isEnded || session.expirySeconds === 0;
 }

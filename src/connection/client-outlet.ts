@@ -43,6 +43,8 @@ export class ClientOutlet implements Outlet {
 	readonly #aliases: OutboundAliases | null;
 	/** Monotonic ms since which the outbox is above its high-water mark; -1 when it is not. */
 	#congestedSinceMs = -1;
+	/** Monotonic ms since which its session's queue fills; -1 when it does not. */
+	#pressedSinceMs = -1;
 	#pausedPublishers: PausedPublisher[] = [];
 
 	constructor(
@@ -82,14 +84,31 @@ export class ClientOutlet implements Outlet {
 		if (this.#congestedSinceMs < 0) return false;
 		if (this.#outbox.pendingBytes > 2 * this.#outbox.highWaterBytes)
 			return true;
-		return !this.isPausing;
+		return !this.#isRecent(this.#congestedSinceMs);
 	}
 
 	/** A slow subscriber pauses its publishers for a moment only, then it loses QoS 0. */
 	get isPausing(): boolean {
-		if (this.#congestedSinceMs < 0) return false;
-		const elapsed = this.#broker.clock.monotonicMs() - this.#congestedSinceMs;
+		return (
+			this.#isRecent(this.#congestedSinceMs) ||
+			this.#isRecent(this.#pressedSinceMs)
+		);
+	}
+
+	#isRecent(sinceMs: number): boolean {
+		if (sinceMs < 0) return false;
+		const elapsed = this.#broker.clock.monotonicMs() - sinceMs;
 		return elapsed < this.#broker.settings.slow_subscriber_pause;
+	}
+
+	noteQueuePressure(): void {
+		if (this.#pressedSinceMs >= 0) return;
+		this.#pressedSinceMs = this.#broker.clock.monotonicMs();
+	}
+
+	relieveQueuePressure(): void {
+		this.#pressedSinceMs = -1;
+		this.releasePublishers();
 	}
 
 	/** Tells `publisher` once when this peer has caught up. */

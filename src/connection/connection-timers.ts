@@ -3,6 +3,7 @@
  * up by us, and (3.1) leave a message unacknowledged. One object, so that an idle
  * connection costs four small timers and no closure.
  */
+import type { TimerHandle } from "../platform/clock.ts";
 import { type TimerTarget, WheelTimer } from "../platform/timer-wheel.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { Connection } from "./connection.ts";
@@ -17,7 +18,8 @@ export class ConnectionTimers implements TimerTarget {
 	readonly #connection: Connection;
 	readonly #silence = new WheelTimer(this);
 	readonly #send = new WheelTimer(this);
-	readonly #hold = new WheelTimer(this);
+	/** Not on the wheel: its ticks are longer than these pauses. */
+	#hold: TimerHandle | null = null;
 	readonly #retry = new WheelTimer(this);
 	#lastReceivedMs: number;
 	#pendingBytesBefore = 0;
@@ -56,14 +58,17 @@ export class ConnectionTimers implements TimerTarget {
 	}
 
 	limitHold(forMs: number): void {
-		this.#connection.broker.wheel.schedule(this.#hold, forMs);
+		const { clock } = this.#connection.broker;
+		if (this.#hold !== null) clock.clearTimer(this.#hold);
+		this.#hold = clock.setTimer(() => this.#onHoldOver(), forMs);
 	}
 
 	cancel(): void {
-		const { wheel } = this.#connection.broker;
+		const { wheel, clock } = this.#connection.broker;
+		if (this.#hold !== null) clock.clearTimer(this.#hold);
+		this.#hold = null;
 		wheel.cancel(this.#silence);
 		wheel.cancel(this.#send);
-		wheel.cancel(this.#hold);
 		wheel.cancel(this.#retry);
 		this.whenDelayOver = null;
 	}
@@ -71,7 +76,6 @@ export class ConnectionTimers implements TimerTarget {
 	onTimer(timer: WheelTimer): void {
 		if (timer === this.#silence) this.#onSilence();
 		else if (timer === this.#send) this.#onSendTimeout();
-		else if (timer === this.#hold) this.#onHoldOver();
 		else this.#onRetry();
 	}
 
@@ -117,6 +121,7 @@ export class ConnectionTimers implements TimerTarget {
 	}
 
 	#onHoldOver(): void {
+		this.#hold = null;
 		const connection = this.#connection;
 		connection.unhold(Hold.SlowSubscriber);
 		connection.unhold(Hold.MessageRate);

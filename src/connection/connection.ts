@@ -17,7 +17,11 @@ import type { Connect } from "../protocol/messages.ts";
 import { encodeDisconnect } from "../protocol/packets.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { TopicMemory } from "../protocol/publish.ts";
-import { describeReason, ReasonCode } from "../protocol/reason-codes.ts";
+import {
+	describeReason,
+	disconnectReason,
+	ReasonCode,
+} from "../protocol/reason-codes.ts";
 import type { Session } from "../session/session.ts";
 import type { ByteStream, StreamHandler } from "../transport/byte-stream.ts";
 import { Outbox } from "../transport/outbox.ts";
@@ -117,6 +121,14 @@ export class Connection
 		broker.statistics.connectionsAccepted++;
 		stream.limitGathering(settings.max_connect_size);
 		stream.setHandler(this);
+	}
+
+	get isUnauthenticated(): boolean {
+		return this.state < ConnectionState.Open;
+	}
+
+	get listener(): string {
+		return this.policy.name;
 	}
 
 	/** We are not reading this client at the moment. */
@@ -293,9 +305,10 @@ export class Connection
 		if (this.state !== ConnectionState.Open) return; // [MQTT-3.14.0-1]
 		if (this.dialect?.sendsDisconnect !== true) return; // [v3.1.1 MQTT-4.8.0-1] [v3.1.1 MQTT-3.1.2-24]
 		const limit = this.connect?.maximumPacketSize ?? 0;
-		const frame = encodeDisconnect(reason, words); // [MQTT-3.14.2-1] [MQTT-3.14.2-2]
+		const code = disconnectReason(reason);
+		const frame = encodeDisconnect(code, words); // [MQTT-3.14.2-2]
 		if (frame.length <= limit) this.outbox.append(frame);
-		else this.outbox.append(encodeDisconnect(reason)); // [MQTT-3.14.2-3]
+		else this.outbox.append(encodeDisconnect(code)); // [MQTT-3.14.2-3]
 	}
 
 	/** Lets go of everything and closes once what was written has left. */

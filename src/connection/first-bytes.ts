@@ -3,7 +3,7 @@ import { PacketType } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { ByteStream } from "../transport/byte-stream.ts";
-import type { Connection } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { logRefused } from "./connection-log.ts";
 
 /** `192.168.1.7:50312`, or the listener's name where there is no address. */
@@ -25,15 +25,22 @@ export function checkFirstByte(connection: Connection, chunk: Buffer): void {
 	); // [MQTT-3.1.0-1]
 }
 
-/** All peers that have not authenticated share one budget; who overdraws it is closed. */
-export function checkUnauthenticated(connection: Connection): void {
-	const { unauthenticated } = connection.broker;
-	if (unauthenticated.used <= unauthenticated.limit) return;
-	if (connection.splitter.bufferedBytes === 0) return;
-	logRefused(
-		connection,
-		"too much received from clients that are not authenticated",
-		"unauthenticated_bytes",
-	);
-	connection.closeAfter(null);
+/** All peers that have not authenticated share one budget; when it is overdrawn the largest goes. */
+export function checkUnauthenticated({ broker }: Connection): void {
+	const { unauthenticated, connections } = broker;
+	while (unauthenticated.used > unauthenticated.limit) {
+		let largest: Connection | null = null;
+		for (const each of connections) {
+			if (!(each instanceof Connection) || !each.isUnauthenticated) continue;
+			const bytes = each.splitter.bufferedBytes;
+			if (bytes > (largest?.splitter.bufferedBytes ?? 0)) largest = each;
+		}
+		if (largest === null) return;
+		logRefused(
+			largest,
+			"too much received from clients that are not authenticated; this one had sent the most",
+			"unauthenticated_bytes",
+		);
+		largest.closeAfter(null);
+	}
 }

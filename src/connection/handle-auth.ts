@@ -13,9 +13,7 @@ import { refuseConnect } from "./refuse-connect.ts";
 
 /** Starts the exchange that CONNECT asked for; the method is known to exist. */
 export function beginExchange(connection: Connection, method: string): void {
-	const exchange = makeExchange(connection, method);
-	if (exchange === null) return;
-	connection.exchange = exchange;
+	connection.exchange = makeExchange(connection, method);
 	step(connection, connection.connect?.authenticationData ?? null);
 }
 
@@ -52,13 +50,15 @@ export function handleAuth(
 	step(connection, auth.authenticationData);
 }
 
-function makeExchange(
-	connection: Connection,
-	method: string,
-): AuthExchange | null {
+function makeExchange(connection: Connection, method: string): AuthExchange {
 	const { client, broker } = connection;
 	const authenticator = broker.hooks.authenticators.get(method);
-	if (client === null || authenticator === undefined) return null;
+	if (client === null || authenticator === undefined) {
+		throw new ProtocolError(
+			ReasonCode.NotAuthorized,
+			"this authentication method is not offered any more",
+		);
+	}
 	return authenticator.begin(client);
 }
 

@@ -53,6 +53,21 @@ const names = new Map<number, string>(
 	]),
 );
 
+/** Codes that only a CONNACK may carry, and what a DISCONNECT says instead. */
+const onlyConnack: ReadonlyMap<number, ReasonCode> = new Map([
+	[ReasonCode.UnsupportedProtocolVersion, ReasonCode.ProtocolError],
+	[ReasonCode.ClientIdentifierNotValid, ReasonCode.UnspecifiedError],
+	[ReasonCode.BadUserNameOrPassword, ReasonCode.NotAuthorized],
+	[ReasonCode.ServerUnavailable, ReasonCode.ServerBusy],
+	[ReasonCode.Banned, ReasonCode.NotAuthorized],
+	[ReasonCode.BadAuthenticationMethod, ReasonCode.NotAuthorized],
+]);
+
+/** The code for a DISCONNECT of ours [MQTT-3.14.2-1]. */
+export function disconnectReason(reason: ReasonCode): ReasonCode {
+	return onlyConnack.get(reason) ?? reason;
+}
+
 /** The reason in words, for logs: `0x8e session taken over`. */
 export function describeReason(code: number): string {
 	const hex = `0x${code.toString(16).padStart(2, "0")}`;

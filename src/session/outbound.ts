@@ -14,6 +14,7 @@ import {
 } from "./inflight.ts";
 import { OfflineQueue } from "./offline-queue.ts";
 import { type Outlet, SendResult } from "./outlet.ts";
+import { hasEmptied } from "./queue-limits.ts";
 import { QueueReader } from "./queue-reader.ts";
 import { replayEntry, storeEntry } from "./queue-rows.ts";
 import { RetainedReplay } from "./retained-replay.ts";
@@ -32,6 +33,7 @@ export class Outbound implements InflightOwner {
 	readonly #newestFirst: boolean;
 	readonly #reader: QueueReader;
 	#isPumping = false;
+	#isUnderPressure = false;
 
 	/** @param replays that an earlier connection did not finish */
 	constructor(
@@ -86,6 +88,12 @@ export class Outbound implements InflightOwner {
 		else this.#session.context.counters.publishSent++;
 	}
 
+	/** The queue of this connected client fills up; see {@link isFilling}. */
+	noteQueuePressure(): void {
+		this.#isUnderPressure = true;
+		this.outlet.noteQueuePressure();
+	}
+
 	/** Sends what waits, as far as window and connection allow. */
 	pump(): void {
 		if (this.#isPumping) return;
@@ -94,6 +102,10 @@ export class Outbound implements InflightOwner {
 			this.#sendWaiting();
 		} finally {
 			this.#isPumping = false;
+		}
+		if (this.#isUnderPressure && hasEmptied(this.#session)) {
+			this.#isUnderPressure = false;
+			this.outlet.relieveQueuePressure();
 		}
 	}
 

@@ -23,6 +23,10 @@ export interface Outlet {
 	/** QoS 0 has to be dropped now: the peer has been slow for too long. */
 	readonly dropsQoS0: boolean;
 
+	/** Its queue fills: publishers to it pause, for a moment at most. */
+	noteQueuePressure(): void;
+	/** Its queue has emptied again. */
+	relieveQueuePressure(): void;
 	/** Sends a message passing through, for the first time. */
 	sendPublish(
 		delivery: Delivery,

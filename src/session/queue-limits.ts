@@ -4,6 +4,7 @@
  */
 import { QueuePart } from "../store/store.ts";
 import type { StoredMessage } from "../store/stored-message.ts";
+import type { Outlet } from "./outlet.ts";
 import { isKnown } from "./queue-reader.ts";
 import { restoreEntry } from "./queue-rows.ts";
 import type { Session } from "./session.ts";
@@ -125,4 +126,36 @@ export function canTakeMessage(session: Session): boolean {
 	}
 	const waiting = session.queuedMessages - session.outbound.inflight.size;
 	return waiting < settings.max_online_messages;
+}
+
+/** Half full: time for publishers to wait, if the client takes its messages at all. */
+export function isFilling(session: Session): boolean {
+	return isAboveShare(session, 1 / 2);
+}
+
+/** Publishers may go on. */
+export function hasEmptied(session: Session): boolean {
+	return !isAboveShare(session, 1 / 4);
+}
+
+function isAboveShare(session: Session, share: number): boolean {
+	const { max_online_messages, max_queued_bytes } = session.context.settings;
+	const inflight = session.outbound?.inflight.size ?? 0;
+	return (
+		session.queuedMessages - inflight > max_online_messages * share ||
+		session.queuedBytes > max_queued_bytes * share
+	);
+}
+
+/** A QoS 0 message was dropped because the client does not read fast enough. */
+export function reportSlowReader(session: Session, outlet: Outlet): void {
+	const { log, logLimit } = session.context;
+	const suppressed = logLimit.check(`slow ${session.clientId}`);
+	if (suppressed < 0) return;
+	log.resource.warning("slow reader, QoS 0 message dropped", {
+		client: session.clientId,
+		address: outlet.peer,
+		dropped_since: suppressed + 1,
+		raise: "outbox_high_water",
+	});
 }

@@ -12,13 +12,15 @@ export class QueueReader {
 	readonly #outbound: Outbound;
 	readonly #newestFirst: boolean;
 	/** What an earlier connection had in flight has been read. */
-	#isResentLoaded = false;
+	#isResentLoaded: boolean;
 	#resentCursor = -1;
 
 	constructor(session: Session, outbound: Outbound, newestFirst: boolean) {
 		this.#session = session;
 		this.#outbound = outbound;
 		this.#newestFirst = newestFirst;
+		// Later on, rows that were sent are in flight on this very connection.
+		this.#isResentLoaded = session.queuedMessages === 0;
 	}
 
 	/** First what was in flight, then what waits: ids of the former are not free before. */

@@ -16,8 +16,11 @@ import { type DeadlineOwner, SessionDeadline } from "./session-deadline.ts";
 import { TakeOverLimiter } from "./take-over-limiter.ts";
 
 export interface SessionObserver {
-	/** A session is gone: its subscriptions must match nothing from now on. */
-	onSessionEnded(session: Session): void;
+	/**
+	 * A session is gone: its subscriptions must match nothing from now on.
+	 * @returns when its rows may be deleted; null for at once
+	 */
+	onSessionEnded(session: Session): Promise<void> | null;
 	/** A connection was lost; `entries` is what it had in memory and has not acknowledged. */
 	onDetached(session: Session, entries: readonly InflightEntry[]): void;
 	publishWill(session: Session, will: WillMessage): void;
@@ -45,6 +48,7 @@ export class SessionRegistry implements DeadlineOwner {
 	readonly #deadlines = new Map<Session, SessionDeadline>();
 	#lastKey = 0;
 	readonly #freeKeys: number[] = [];
+	readonly #overdue: Session[] = [];
 
 	constructor(context: SessionContext, observer: SessionObserver) {
 		this.#context = context;
@@ -124,13 +128,24 @@ export class SessionRegistry implements DeadlineOwner {
 		if (this.#sessions.get(session.clientId) === session) {
 			this.#sessions.delete(session.clientId);
 		}
-		this.#observer.onSessionEnded(session); // [v3.1.1 MQTT-3.1.2-7]
-		this.#fireWill(session);
 		session.discard();
-		if (session.isPersistent) {
-			this.#context.store.deleteSession(session.key, ticket);
-			this.#freeKeys.push(session.key);
+		const lastWork = this.#observer.onSessionEnded(session); // [v3.1.1 MQTT-3.1.2-7]
+		this.#fireWill(session);
+		if (!session.isPersistent) return;
+		if (lastWork === null) {
+			this.#deleteRows(session, ticket);
+			return;
 		}
+		ticket?.hold();
+		lastWork.then(() => {
+			this.#deleteRows(session, ticket);
+			ticket?.settle();
+		});
+	}
+
+	#deleteRows(session: Session, ticket: CommitTicket | null): void {
+		this.#context.store.deleteSession(session.key, ticket);
+		this.#freeKeys.push(session.key);
 	}
 
 	/** Brings back a session found in the store at start. */
@@ -160,12 +175,21 @@ export class SessionRegistry implements DeadlineOwner {
 		for (const packetId of saved.receivedIds) session.receivedIds.add(packetId);
 		this.#sessions.set(session.clientId, session);
 		if (saved.disconnectedAtMs === 0) this.#save(session, null);
+		const endInMs = expiryMs(session.expirySeconds) - elapsedMs;
+		if (endInMs <= 0) this.#overdue.push(session);
 		this.#setDeadline(
 			session,
 			Math.max(0, this.#willDelayMs(session) - elapsedMs),
-			Math.max(0, expiryMs(session.expirySeconds) - elapsedMs),
+			Math.max(0, endInMs),
 		);
 		return session;
+	}
+
+	/** Ends sessions whose time was up before the start; all others are back by now. */
+	endOverdue(): void {
+		for (const session of this.#overdue.splice(0)) {
+			if (!session.isEnded) this.onSessionExpired(session);
+		}
 	}
 
 	/** At shutdown: marks what is in flight; wills of sessions that go on are kept for the next start. */

@@ -11,8 +11,8 @@ import type { StoredMessage } from "../store/stored-message.ts";
 import type { Delivery } from "./delivery.ts";
 import { InflightEntry } from "./inflight.ts";
 import { Outbound } from "./outbound.ts";
-import type { Outlet } from "./outlet.ts";
-import { hasRoomInQueue } from "./queue-limits.ts";
+import { type Outlet, SendResult } from "./outlet.ts";
+import { hasRoomInQueue, isFilling, reportSlowReader } from "./queue-limits.ts";
 import { countedBytes, parkEntry, storeEntry } from "./queue-rows.ts";
 import type { RetainedReplay } from "./retained-replay.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -154,7 +154,9 @@ export class Session {
 		if (entry.isStored) {
 			this.context.store.dequeue(this.key, entry.sequence, null);
 		}
-		if (entry.countedBytes > 0) this.#count(-1, -entry.countedBytes);
+		if (entry.countedBytes > 0 && !this.isEnded) {
+			this.#count(-1, -entry.countedBytes);
+		}
 		entry.message.release();
 	}
 
@@ -189,11 +191,15 @@ export class Session {
 			delivery.slowOutlet = outlet;
 			if (outlet.dropsQoS0) {
 				this.context.counters.droppedSlowReader++;
+				reportSlowReader(this, outlet);
 				return;
 			}
 		}
-		outlet.sendPublish(delivery, 0, retain, 0, subscription.identifiers);
-		this.context.counters.publishSent++;
+		const { counters } = this.context;
+		const { identifiers } = subscription;
+		const result = outlet.sendPublish(delivery, 0, retain, 0, identifiers);
+		if (result === SendResult.TooLarge) counters.droppedTooLarge++;
+		else counters.publishSent++;
 		this.#skipReplays(delivery);
 	}
 
@@ -237,6 +243,10 @@ export class Session {
 			message.release();
 		} else {
 			outbound.queue.push(entry);
+		}
+		if (outbound !== null && delivery !== null && isFilling(this)) {
+			outbound.noteQueuePressure();
+			delivery.slowOutlet = outbound.outlet;
 		}
 		if (canSendNow) outbound?.pump();
 		return true;

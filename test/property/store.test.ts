@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { QueuePart } from "../../src/store/store.ts";
 import fc from "fast-check";
 import t from "tap";
 import { systemClock } from "../../src/platform/clock.ts";
 import { matches } from "../../src/protocol/topic.ts";
 import type { Store } from "../../src/store/store.ts";
+import { QueuePart } from "../../src/store/store.ts";
 import { StoreClient } from "../../src/store/store-client.ts";
 import { LateStore } from "../support/late-store.ts";
 import {

@@ -61,6 +61,41 @@ t.test(
 );
 
 t.test(
+	"a burst of QoS 2 reaches a lasting session exactly once and in order [MQTT-4.3.3-1] [MQTT-4.6.0-6]",
+	async (t) => {
+		const count = 500;
+		const broker = await spawnBroker(t);
+		const { port } = broker;
+		const reader = await connectRaw({ port, clientId: "lasts", clean: false });
+		await reader.subscribe("burst", 2);
+		const publisher = await connectRaw({ port, clientId: "publisher" });
+		for (let i = 1; i <= count; i++) {
+			const id = publisher.nextId();
+			const packet = {
+				topic: "burst",
+				payload: String(i),
+				qos: 2,
+				id,
+			} as const;
+			publisher.send(publishBytes(packet));
+		}
+		await publisher.until(
+			() => publisher.acknowledged === count,
+			"all acknowledgements",
+		);
+		await reader.until(() => reader.received >= count, "all messages");
+		await reader.ping();
+		const payloads = reader.messages.map(({ payload }) => Number(payload));
+		const again = payloads.filter((each, at) => payloads.indexOf(each) !== at);
+		t.strictSame(again, [], "none came again");
+		t.strictSame(
+			payloads,
+			Array.from({ length: count }, (_, index) => index + 1),
+		);
+	},
+);
+
+t.test(
 	"large messages are not kept for a client that never reads",
 	async (t) => {
 		const broker = await spawnBroker(t);

@@ -32,7 +32,8 @@ const WINDOW = 20;
 
 /** Numbers of the messages one subscriber has had from one publisher. */
 class Ledger {
-	readonly counts = new Map<number, number>();
+	/** How each of them came, in words: packet id, DUP flag, and after which kill. */
+	readonly arrivals = new Map<number, string[]>();
 	/** The highest number so far. */
 	last = 0;
 }
@@ -62,7 +63,7 @@ class Publisher {
 		});
 	}
 
-	/** Keeps the window full; true when the socket takes no more now. */
+	/** Sends up to number `limit`, as far as window and socket allow now. */
 	fill(limit: number): void {
 		const { client } = this;
 		while (this.sent < limit && client.unacknowledged < WINDOW) {
@@ -78,6 +79,8 @@ class Subscriber {
 	readonly client: WireClient;
 	readonly ledgers = new Map<string, Ledger>();
 	received = 0;
+	/** Kills so far. */
+	kills = 0;
 	readonly #violations: string[];
 
 	constructor(
@@ -92,39 +95,41 @@ class Subscriber {
 			port,
 			clientId: `subscriber-${name}`,
 			version,
-			onMessage: (topic, payload, { qos, dup, retain }) => {
-				if (!retain) this.#onMessage(topic, Number(payload), qos, dup);
+			onMessage: (topic, payload, packet) => {
+				if (packet.retain) return;
+				const { qos, messageId, dup } = packet;
+				const how = `id ${messageId}${dup ? " DUP" : ""} after kill ${this.kills}`;
+				this.#onMessage(topic, Number(payload), qos, how);
 			},
 			onViolation: (what) => violations.push(what),
 		});
 	}
 
-	#onMessage(topic: string, number: number, qos: Qos, dup: boolean): void {
+	#onMessage(topic: string, number: number, qos: Qos, how: string): void {
 		let ledger = this.ledgers.get(topic);
 		if (ledger === undefined) {
 			ledger = new Ledger();
 			this.ledgers.set(topic, ledger);
 		}
-		const count = (ledger.counts.get(number) ?? 0) + 1;
-		ledger.counts.set(number, count);
+		const arrivals = [...(ledger.arrivals.get(number) ?? []), how];
+		ledger.arrivals.set(number, arrivals);
 		this.received++;
 		const what = `${this.name}: ${topic} ${number}`;
-		if (qos === 2 && count > 1)
-			this.#violations.push(`${what} came ${count} times`);
-		if (count > 1) return;
+		if (qos === 2 && arrivals.length > 1) {
+			this.#violations.push(`${what} came again: ${arrivals.join(", ")}`);
+		}
+		if (arrivals.length > 1) return;
 		if (number < ledger.last) {
-			this.#violations.push(
-				`${what} came first after ${ledger.last}${dup ? " (dup)" : ""}`,
-			);
+			this.#violations.push(`${what} came after ${ledger.last}: ${how}`);
 		}
 		ledger.last = Math.max(ledger.last, number);
 	}
 
 	/** Numbers up to `last` that never came. */
 	missing(topic: string, last: number): number[] {
-		const counts = this.ledgers.get(topic)?.counts;
+		const arrivals = this.ledgers.get(topic)?.arrivals;
 		const numbers = Array.from({ length: last }, (_, index) => index + 1);
-		return numbers.filter((number) => counts?.has(number) !== true);
+		return numbers.filter((number) => arrivals?.has(number) !== true);
 	}
 }
 
@@ -201,6 +206,7 @@ export class KillRun {
 			RECONNECT_MS,
 		);
 		await this.#broker.kill("SIGKILL");
+		for (const subscriber of this.#present) subscriber.kills++;
 		await until(
 			() => this.#online.every((client) => !client.connected),
 			"all clients notice that the broker is gone",
@@ -237,7 +243,7 @@ export class KillRun {
 				({ client, topic, sent }) =>
 					client.unacknowledged === 0 &&
 					all.every(
-						({ ledgers }) => (ledgers.get(topic)?.counts.size ?? 0) >= sent,
+						({ ledgers }) => (ledgers.get(topic)?.arrivals.size ?? 0) >= sent,
 					),
 			);
 		await until(isComplete, "complete", drainMs).catch(() => {

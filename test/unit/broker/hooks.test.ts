@@ -192,7 +192,7 @@ t.test(
 t.test(
 	"an authenticate hook that throws or rejects closes that client only, and is logged",
 	async (t) => {
-		const { api, client, join, log, broker } = await startRig(t);
+		const { api, client, join, log, broker, clock } = await startRig(t);
 		const bystander = await join("bystander");
 		api.onAuthenticate(({ clientId }) => {
 			if (clientId === "throws") throw new Error("broken hook");
@@ -202,6 +202,7 @@ t.test(
 			const refused = client();
 			refused.startConnect(id);
 			t.ok(await refused.closed());
+			clock.advance(10_000); // one line in this time
 		}
 		t.match(log.join("\n"), /broken hook/);
 		t.match(log.join("\n"), /rejecting hook/);

@@ -315,7 +315,7 @@ t.test(
 				heir.acknowledge("puback", Number(note.split("#")[1]));
 			}
 		}
-		t.comment(`${count} messages were handed over`);
+		t.equal(count, 100, "what was on disk is handed over too");
 		t.equal(rig.broker.counters.queuedMessages, 0);
 		t.equal(rig.broker.counters.queuedBytes, 0);
 		t.equal(rig.broker.messages.used, 0);
@@ -372,7 +372,7 @@ t.test(
 		const again = new TestClient(next.open());
 		await again.connect("lasting", persistent);
 		await turns();
-		t.strictSame(await again.settled(), ["publish m q1 #1 dup"]);
+		t.match(await again.settled(), [/^publish m q1/]);
 	},
 );
 

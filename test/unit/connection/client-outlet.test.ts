@@ -206,8 +206,10 @@ t.test(
 		const { stream } = await slowSubscriber(rig);
 		const publisher = await rig.join("publisher");
 		stream.isStuck = true;
-		for (let messageId = 1; messageId <= 40; messageId++)
+		for (let messageId = 1; messageId <= 40; messageId++) {
 			publisher.publish("a", KILOBYTE, 1, { messageId });
+			await turns(2);
+		}
 		t.equal((await publisher.settled()).length, 40);
 		const session = rig.broker.registry.get("slow");
 		const inflight = session?.outbound?.inflight.size ?? 0;

@@ -99,3 +99,21 @@ t.test(
 		t.equal(filled(70).pageMessages, 1, "never an empty page");
 	},
 );
+
+t.test("what is sent again goes before what was never sent", async (t) => {
+	const queue = filled(2);
+	for (const sequence of [7, 8])
+		queue.pushResent(entryOf(undefined, { sequence }));
+	t.equal(queue.take(true)?.sequence, 7, "whatever the queue's type");
+	t.strictSame(takeAll(queue, false), [8, 1, 2]);
+	t.equal(queue.bytes, 0);
+});
+
+t.test("a message can be taken out of the middle", async (t) => {
+	const queue = filled(3);
+	queue.take(false);
+	t.equal(queue.remove(1), undefined, "it is gone already");
+	t.equal(queue.remove(3)?.sequence, 3);
+	t.strictSame(takeAll(queue, false), [2]);
+	t.equal(queue.bytes, 0);
+});

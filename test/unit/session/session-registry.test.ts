@@ -24,11 +24,13 @@ import {
 class NotingObserver implements SessionObserver {
 	readonly notes: string[] = [];
 
-	onSessionEnded(session: Session): void {
+	onSessionEnded(session: Session): null {
 		this.notes.push(`ended ${session.clientId}`);
+		return null;
 	}
 
 	onDetached(session: Session, entries: readonly InflightEntry[]): void {
+		if (entries.length === 0) return;
 		this.notes.push(`detached ${session.clientId} ${entries.length}`);
 	}
 
