@@ -14,14 +14,9 @@ import {
 import type { Dialect } from "../protocol/dialect.ts";
 import { type FrameSink, FrameSplitter } from "../protocol/frame-splitter.ts";
 import type { Connect } from "../protocol/messages.ts";
-import { encodeDisconnect } from "../protocol/packets.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { TopicMemory } from "../protocol/publish.ts";
-import {
-	describeReason,
-	disconnectReason,
-	ReasonCode,
-} from "../protocol/reason-codes.ts";
+import { describeReason, ReasonCode } from "../protocol/reason-codes.ts";
 import type { Session } from "../session/session.ts";
 import type { ByteStream, StreamHandler } from "../transport/byte-stream.ts";
 import { Outbox } from "../transport/outbox.ts";
@@ -41,6 +36,7 @@ import {
 import { ConnectionTimers } from "./connection-timers.ts";
 import { dispatch } from "./dispatch.ts";
 import { checkFirstByte, checkUnauthenticated, peerOf } from "./first-bytes.ts";
+import { sayGoodbye } from "./goodbye.ts";
 import type { ListenerPolicy } from "./listener-policy.ts";
 import type { MessageRate } from "./message-rate.ts";
 import { refuseMalformedConnect } from "./refuse-connect.ts";
@@ -262,7 +258,7 @@ export class Connection
 	terminate(reason: ReasonCode, words: string): void {
 		if (this.state === ConnectionState.Closed) return;
 		logClosed(this, `${describeReason(reason)}: ${words}`);
-		this.#sayGoodbye(reason, words);
+		sayGoodbye(this, reason, words);
 		this.#release();
 	}
 
@@ -297,18 +293,8 @@ export class Connection
 			refuseMalformedConnect(this, error);
 			return;
 		}
-		this.#sayGoodbye(error.reasonCode, error.message);
+		sayGoodbye(this, error.reasonCode, error.message);
 		this.#release();
-	}
-
-	#sayGoodbye(reason: ReasonCode, words: string): void {
-		if (this.state !== ConnectionState.Open) return; // [MQTT-3.14.0-1]
-		if (this.dialect?.sendsDisconnect !== true) return; // [v3.1.1 MQTT-4.8.0-1] [v3.1.1 MQTT-3.1.2-24]
-		const limit = this.connect?.maximumPacketSize ?? 0;
-		const code = disconnectReason(reason);
-		const frame = encodeDisconnect(code, words); // [MQTT-3.14.2-2]
-		if (frame.length <= limit) this.outbox.append(frame);
-		else this.outbox.append(encodeDisconnect(code)); // [MQTT-3.14.2-3]
 	}
 
 	/** Lets go of everything and closes once what was written has left. */

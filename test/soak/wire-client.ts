@@ -41,6 +41,8 @@ interface Outgoing {
 	packet: IPublishPacket;
 	/** PUBREC has come: only PUBREL is repeated from now on. */
 	released: boolean;
+	/** PUBREL was sent again on a later connection. */
+	releaseRepeated?: boolean;
 }
 
 interface Waiting {
@@ -50,6 +52,7 @@ interface Waiting {
 
 const answerTimeoutMs = 30_000;
 const window = 20;
+const PACKET_ID_NOT_FOUND = 0x92;
 const aliasMaximum = 10;
 
 export class WireClient {
@@ -255,9 +258,12 @@ export class WireClient {
 	}
 
 	#repeat(): void {
-		for (const [messageId, { packet, released }] of this.#outgoing) {
-			if (released) this.#sendAck("pubrel", messageId);
-			else this.#send({ ...packet, dup: true });
+		for (const [messageId, outgoing] of this.#outgoing) {
+			const { packet, released } = outgoing;
+			if (released) {
+				outgoing.releaseRepeated = true;
+				this.#sendAck("pubrel", messageId);
+			} else this.#send({ ...packet, dup: true });
 		}
 	}
 
@@ -305,7 +311,13 @@ export class WireClient {
 	}
 
 	#handleAck(messageId = 0, reasonCode = 0, name: string): void {
-		if (reasonCode >= 0x80) this.#violation(`${name} with ${reasonCode}`);
+		// A PUBREL that is sent again after a lost PUBCOMP finds its id gone: no error [MQTT 5, 3.7.2.1].
+		const isRecovery =
+			reasonCode === PACKET_ID_NOT_FOUND &&
+			this.#outgoing.get(messageId)?.releaseRepeated === true;
+		if (reasonCode >= 0x80 && !isRecovery) {
+			this.#violation(`${name} with ${reasonCode}`);
+		}
 		if (!this.#outgoing.delete(messageId)) {
 			this.#violation(`${name} for id ${messageId}, which is not in use`);
 		}
