@@ -50,7 +50,7 @@ const programs = [
 	{
 		name: "soak",
 		file: "test/soak/soak.ts",
-		args: ["--seconds", "75"],
+		args: ["--minutes", "1"],
 		timeoutSeconds: 180,
 	},
 ];
