@@ -40,6 +40,11 @@ const shared = {
 	},
 };
 
+function projectVersion() {
+	const text = readFileSync(join(projectFolder, "package.json"), "utf8");
+	return JSON.parse(text).version;
+}
+
 /** Writes build/broker.cjs and the licences of what is in it; returns the exit code. */
 export async function bundle() {
 	const { build } = await import("esbuild");
@@ -50,6 +55,7 @@ export async function bundle() {
 		define: {
 			...shared.define,
 			__STORE_WORKER_SOURCE__: JSON.stringify(scriptOf(worker)),
+			__BROKER_VERSION__: JSON.stringify(projectVersion()),
 		},
 	});
 	mkdirSync(buildFolder, { recursive: true });
