@@ -29,15 +29,19 @@ export class QueueReader {
 		const { context, key, lastSequence } = this.#session;
 		const part = this.#nextPart();
 		const isNewest = part === QueuePart.Newest;
-		const known = isNewest ? inflight.size + queue.length : 0;
+		// What is in memory is the newest too: a page without room for more would bring nothing.
+		const known = isNewest
+			? [...inflight.entries(), ...queue.entries()].map((each) => each.message)
+			: [];
+		const knownBytes = known.reduce((sum, each) => sum + each.size, 0);
 		const after = part === QueuePart.Sent ? this.#resentCursor : queue.cursor;
 		queue.isLoading = true;
 		context.store
 			.readQueue(
 				key,
 				isNewest ? -1 : after,
-				queue.pageMessages + known,
-				queue.pageBytes,
+				queue.pageMessages + known.length,
+				queue.pageBytes + knownBytes,
 				part,
 			)
 			.then(

@@ -434,6 +434,34 @@ t.test("lifo: the newest first, from memory and from the store", async (t) => {
 	}
 });
 
+t.test(
+	"lifo: large messages in flight do not hide what waits behind them in the store",
+	async (t) => {
+		const { context, session, deliver } = setUp({
+			expirySeconds: 100,
+			settings: { queue_type: "lifo" },
+		});
+		disconnect(session);
+		for (let i = 0; i < 20; i++) deliver(`${i} `.padEnd(60_000, "."));
+		const { store } = context;
+		const readQueue = store.readQueue.bind(store);
+		let reads = 0;
+		store.readQueue = (...request) => {
+			reads++;
+			return readQueue(...request);
+		};
+		const outlet = new NotingOutlet(4);
+		session.attach(outlet).pump();
+		await turns(100);
+		t.strictSame(
+			outlet.take().map((note) => note.split(" ")[0]),
+			["19", "18", "17", "16"],
+			"the window is filled",
+		);
+		t.ok(reads < 10, `${reads} reads while nothing is acknowledged`);
+	},
+);
+
 t.test("lifo offline: the newest comes first after a reconnect", async (t) => {
 	const { session, deliver } = setUp({
 		expirySeconds: 100,
