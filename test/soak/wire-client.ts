@@ -68,6 +68,10 @@ export class WireClient {
 	#lastId = 0;
 	#connected = false;
 	#brokerReceiveMaximum = window;
+	/** What the session was granted, in ms from the end of its connection. */
+	#expiryMs = 0;
+	/** Until then the broker has to keep the session. */
+	#keptUntilMs = 0;
 
 	constructor(options: WireClientOptions) {
 		this.clientId = options.clientId;
@@ -98,8 +102,10 @@ export class WireClient {
 		if (options.clean) {
 			this.#outgoing.clear();
 			this.#receivedQos2.clear();
+			this.#keptUntilMs = 0;
 		}
 		this.#aliases.clear();
+		this.#expiryMs = expiryMs(this.version, options);
 		const socket = connectTcp({
 			port: this.#options.port,
 			host: "127.0.0.1",
@@ -177,6 +183,7 @@ export class WireClient {
 		const socket = this.#socket;
 		if (socket === undefined) return;
 		this.#connected = false;
+		this.#keptUntilMs = performance.now() + this.#expiryMs;
 		const closed = new Promise((done) => socket.once("close", done));
 		// What arrives from here on may not be answered: the broker sends it again.
 		this.#parser?.removeAllListeners("packet");
@@ -194,6 +201,9 @@ export class WireClient {
 	}
 
 	#closed(): void {
+		if (this.#connected) {
+			this.#keptUntilMs = performance.now() + this.#expiryMs;
+		}
 		this.#socket = undefined;
 		this.#connected = false;
 		this.#parser?.removeAllListeners("packet");
@@ -249,9 +259,13 @@ export class WireClient {
 			if (packet.sessionPresent) this.#repeat();
 			// MQTT 3.1 cannot say that a session is present: it always repeats.
 			else if (this.version === 3) this.#repeat();
-			else if (this.#outgoing.size > 0) {
-				this.#violation("the broker lost a session with messages in flight");
+			else {
+				const isKept = performance.now() < this.#keptUntilMs;
+				if (isKept && this.#outgoing.size > 0) {
+					this.#violation("the broker lost a session with messages in flight");
+				}
 				this.#outgoing.clear();
+				this.#receivedQos2.clear();
 			}
 		}
 		this.#resolve("connack", packet);
@@ -374,6 +388,12 @@ export class WireClient {
 			`${this.clientId} (level ${this.version}): ${what}`,
 		);
 	}
+}
+
+/** How long the broker keeps a session that nobody is connected to. */
+function expiryMs(version: Version, options: ConnectOptions): number {
+	if (version === 5) return (options.sessionExpirySeconds ?? 0) * 1000;
+	return options.clean ? 0 : Number.POSITIVE_INFINITY;
 }
 
 function connectPacket(
