@@ -226,8 +226,13 @@ export class Connection
 
 	unhold(reason: Hold): void {
 		if ((this.#holds & reason) === 0) return;
+		const wasPaused = this.#isPaused;
 		this.#holds &= ~reason;
-		if (this.#holds !== 0 || this.state === ConnectionState.Closed) return;
+		if (this.state === ConnectionState.Closed) return;
+		if (this.#holds !== 0) {
+			if (wasPaused && !this.#isPaused) this.stream.resume();
+			return;
+		}
 		this.timers.onReceived();
 		try {
 			this.splitter.resume(this);
