@@ -104,7 +104,7 @@ function open(connection: Connection): void {
 	) {
 		refuseConnect(
 			connection,
-			ReasonCode.SessionTakenOver,
+			ReasonCode.ServerBusy, // CONNACK has no "session taken over" [MQTT-3.2.2-8]
 			"a later connection uses this client id",
 		);
 		return;
