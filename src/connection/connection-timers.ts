@@ -22,7 +22,7 @@ export class ConnectionTimers implements TimerTarget {
 	#hold: TimerHandle | null = null;
 	readonly #retry = new WheelTimer(this);
 	#lastReceivedMs: number;
-	#pendingBytesBefore = 0;
+	#inFlightBefore = 0;
 
 	constructor(connection: Connection) {
 		this.#connection = connection;
@@ -49,7 +49,7 @@ export class ConnectionTimers implements TimerTarget {
 	onBlocked(): void {
 		if (this.#send.isScheduled) return;
 		const { broker, outbox } = this.#connection;
-		this.#pendingBytesBefore = outbox.pendingBytes;
+		this.#inFlightBefore = outbox.inFlightBytes;
 		broker.wheel.schedule(this.#send, broker.settings.send_timeout);
 	}
 
@@ -109,7 +109,7 @@ export class ConnectionTimers implements TimerTarget {
 		const connection = this.#connection;
 		const { outbox, broker } = connection;
 		if (!outbox.isBlocked) return;
-		if (outbox.pendingBytes < this.#pendingBytesBefore) {
+		if (outbox.inFlightBytes < this.#inFlightBefore) {
 			this.onBlocked();
 			return;
 		}

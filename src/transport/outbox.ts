@@ -91,6 +91,11 @@ export class Outbox {
 		);
 	}
 
+	/** Of what is in flight, what the system has not taken: falls whenever the peer takes something. */
+	get inFlightBytes(): number {
+		return this.#isBlocked ? this.#stream.pendingBytes : 0;
+	}
+
 	/** The peer is slow (never before the system has refused bytes): the caller decides what still goes in. */
 	get isCongested(): boolean {
 		return this.#isBlocked && this.pendingBytes > this.highWaterBytes;
