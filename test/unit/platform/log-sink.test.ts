@@ -73,7 +73,10 @@ function logInto(t: Test, stderr: Stdio) {
 	const child = spawn(
 		process.execPath,
 		["--input-type=module", "--eval", program],
-		{ stdio: ["pipe", "pipe", stderr] },
+		{
+			stdio: ["pipe", "pipe", stderr],
+			env: { ...process.env, NODE_OPTIONS: "" }, // not the test runner's loader
+		},
 	);
 	t.teardown(() => child.kill("SIGKILL"));
 	const { stdin, stdout } = child;
