@@ -136,6 +136,9 @@ export class SessionRegistry implements DeadlineOwner {
 			this.#deleteRows(session, ticket);
 			return;
 		}
+		// Should the process end before that, the next start goes on with the work.
+		session.expirySeconds = 0;
+		this.#save(session, ticket);
 		ticket?.hold();
 		lastWork.then(() => {
 			this.#deleteRows(session, ticket);
@@ -151,7 +154,8 @@ export class SessionRegistry implements DeadlineOwner {
 	/** Brings back a session found in the store at start. */
 	restore(saved: SavedSession): Session | null {
 		this.#lastKey = Math.max(this.#lastKey, saved.key);
-		if (saved.expirySeconds === 0) {
+		const hasEnded = saved.expirySeconds === 0;
+		if (hasEnded && saved.queuedMessages === 0) {
 			this.#context.store.deleteSession(saved.key, null);
 			return null;
 		}
@@ -160,8 +164,9 @@ export class SessionRegistry implements DeadlineOwner {
 			saved.clientId,
 			saved.key,
 			saved.username,
-			saved.expirySeconds,
+			Math.max(1, saved.expirySeconds), // it has rows, so it is a persistent one
 		);
+		session.expirySeconds = saved.expirySeconds;
 		const now = this.#context.clock.wallMs();
 		const elapsedMs =
 			saved.disconnectedAtMs === 0
@@ -173,6 +178,11 @@ export class SessionRegistry implements DeadlineOwner {
 		session.will = saved.will;
 		session.restoreCounts(saved.queuedMessages, saved.queuedBytes);
 		for (const packetId of saved.receivedIds) session.receivedIds.add(packetId);
+		if (hasEnded) {
+			// Not to be resumed: the client id may have a new session already.
+			this.#overdue.push(session);
+			return session;
+		}
 		this.#sessions.set(session.clientId, session);
 		if (saved.disconnectedAtMs === 0) this.#save(session, null);
 		const endInMs = expiryMs(session.expirySeconds) - elapsedMs;

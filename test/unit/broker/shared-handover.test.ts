@@ -2,6 +2,7 @@
 import t from "tap";
 import type { LateStore } from "../../support/late-store.ts";
 import { startBroker } from "../../support/start-broker.ts";
+import { PersistentBroker } from "../session/persistent-broker.ts";
 import {
 	persistent,
 	type Rig,
@@ -408,5 +409,54 @@ t.test(
 		await idle.subscribe(FILTER);
 		await leave(leaving);
 		t.equal((await idle.settled()).length, 1);
+	},
+);
+
+t.test(
+	"an end that a power cut interrupts is finished by the next start: the old session is gone, its messages are not",
+	async (t) => {
+		const broker = new PersistentBroker();
+		await broker.start();
+		const old = await broker.connect("device", 1000, 1);
+		old.startSubscribe(FILTER, 1);
+		while (await broker.step());
+		t.strictSame(await old.settled(), ["suback 1000"]);
+		const publisher = await broker.connect("publisher", 0);
+		for (let id = 1; id <= 120; id++)
+			publisher.publish("a", `${id}`, 1, { messageId: id });
+		await publisher.settle();
+		while (await broker.step());
+		old.destroy();
+		const heir = await broker.connect("heir", 1000);
+		heir.startSubscribe(FILTER, 1);
+		while (await broker.step());
+		// A clean start: what the old session has goes to the heir, page by page.
+		const again = new TestClient(broker.open());
+		again.startConnect("device", {
+			properties: { sessionExpiryInterval: 1000 },
+		});
+		await broker.step(2);
+		again.destroy();
+		heir.destroy();
+		publisher.destroy();
+		await broker.crash();
+		while (await broker.step());
+		t.equal(broker.broker.router.subscriptions.size, 1, "the heir's own");
+		const resumed = await broker.connect("heir", 1000);
+		const got = new Set<string>();
+		for (let round = 0; round < 20; round++) {
+			while (await broker.step());
+			for (const note of await resumed.settled()) {
+				const [cmd, payload] = note.split(" ");
+				if (cmd === "publish") got.add(payload ?? "");
+				resumed.acknowledge(
+					"puback",
+					Number(note.split("#")[1]?.split(" ")[0]),
+				);
+			}
+		}
+		t.equal(got.size, 120);
+		resumed.destroy();
+		await broker.stop();
 	},
 );

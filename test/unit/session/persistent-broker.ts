@@ -2,6 +2,7 @@
  * A broker for models: its store commits step by step, it can lose power and come back
  * with what was committed.
  */
+import type { Duplex } from "node:stream";
 import type { Test } from "tap";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { startBroker, type TestBroker } from "../../support/start-broker.ts";
@@ -62,6 +63,12 @@ export class PersistentBroker {
 		for (let i = 0; i < count; i++)
 			worked = (await this.#hand.step()) || worked;
 		return worked;
+	}
+
+	/** A client's end of a new connection. */
+	open(): Duplex {
+		if (this.#running === null) throw new Error("the broker is not started");
+		return this.#running.open();
 	}
 
 	/** A connection that has got its CONNACK. */
