@@ -103,6 +103,7 @@ async function run(options: LoadOptions): Promise<number | null> {
 		log.system.error("unexpected failure, please report it", { error });
 		process.exit(ExitCode.Internal);
 	});
+	handleReload(service, log);
 	try {
 		await service.start();
 	} catch (error) {
@@ -137,15 +138,19 @@ function handleSignals(service: Service, log: Logger): void {
 	};
 	process.on("SIGTERM", stop);
 	process.on("SIGINT", stop);
+	const report = process.env.TEST_REPORT_FILE;
+	if (report !== undefined) {
+		process.on("SIGUSR2", () => service.writeReport(report));
+	}
+}
+
+/** From the beginning: unhandled, the signal would end a broker that is still starting. */
+function handleReload(service: Service, log: Logger): void {
 	process.on("SIGHUP", () => {
 		service.reload().catch((error) => {
 			log.config.error("reload failed", { error });
 		});
 	});
-	const report = process.env.TEST_REPORT_FILE;
-	if (report !== undefined) {
-		process.on("SIGUSR2", () => service.writeReport(report));
-	}
 }
 
 main(process.argv.slice(2)).then(

@@ -32,6 +32,8 @@ export class Service {
 	readonly #log: Logger;
 	readonly #onFatal: (error: Error) => void;
 	#running: RunningBroker | null = null;
+	/** The start and all reloads so far, one after the other. */
+	#lastStep: Promise<unknown> = Promise.resolve();
 
 	constructor(
 		config: LoadedConfig,
@@ -44,7 +46,25 @@ export class Service {
 	}
 
 	/** @throws Error in words that name what is in the way */
-	async start(): Promise<void> {
+	start(): Promise<void> {
+		return this.#inTurn(() => this.#start());
+	}
+
+	/**
+	 * Reads the configuration again, after the start and earlier reloads; a mistake in it
+	 * leaves everything as it is.
+	 */
+	reload(): Promise<void> {
+		return this.#inTurn(() => this.#reload());
+	}
+
+	#inTurn(step: () => Promise<void>): Promise<void> {
+		const done = this.#lastStep.then(step);
+		this.#lastStep = done.catch(() => {});
+		return done;
+	}
+
+	async #start(): Promise<void> {
 		const { settings, listeners } = this.#config;
 		const log = this.#log;
 		const store = createStore(settings, systemClock, log, this.#onFatal);
@@ -78,8 +98,7 @@ export class Service {
 		await goodbye(running);
 	}
 
-	/** Reads the configuration again; a mistake in it leaves everything as it is. */
-	async reload(): Promise<void> {
+	async #reload(): Promise<void> {
 		const running = this.#running;
 		if (running === null) return;
 		const log = this.#log;

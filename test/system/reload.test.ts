@@ -1,5 +1,11 @@
 /** SIGHUP: what can change does, and nobody is disconnected for it. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
+import { loadConfig } from "../../src/config/config.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { Logger } from "../../src/platform/logger.ts";
+import { logOptions, Service } from "../../src/service.ts";
 import { connectRaw, openRaw } from "../support/raw-client.ts";
 import { spawnBroker } from "../support/spawn-broker.ts";
 import { changeConfig, portOf, reload } from "./config-file.ts";
@@ -174,3 +180,49 @@ async function windowOf(port: number): Promise<number> {
 	await client.disconnect();
 	return received;
 }
+
+t.test(
+	"a reload waits for the start and for the reload before it",
+	async (t) => {
+		const dir = t.testdir();
+		const file = join(dir, "broker.conf");
+		const write = (...more: string[]) =>
+			writeFileSync(
+				file,
+				[
+					"listener.tcp.default = 127.0.0.1:0",
+					"listener.ws.default = off",
+					`data_dir = ${join(dir, "data")}`,
+					...more,
+				].join("\n"),
+			);
+		write();
+		const config = loadConfig({
+			file,
+			sets: [],
+			env: {},
+			underSystemd: false,
+			fragments: [],
+		});
+		const lines: string[] = [];
+		const log = new Logger(
+			(line) => lines.push(line),
+			systemClock,
+			logOptions(config.settings, false),
+		);
+		const service = new Service(config, log, (error) => t.fail(error.message));
+		t.teardown(() => service.stop());
+		const started = service.start();
+		write("listener.tcp.more = 127.0.0.1:0");
+		await Promise.all([started, service.reload(), service.reload()]);
+		const heard = lines.map(
+			(line) =>
+				/ready|listening on .*\(tcp:\w+\)|read again.*|in use/.exec(line)?.[0],
+		);
+		t.match(
+			heard.filter((each) => each !== undefined),
+			[/tcp:default/, /ready/, /tcp:more/, /read again/, /read again/],
+		);
+		t.equal(lines.filter((line) => line.includes("tcp:more")).length, 1);
+	},
+);
