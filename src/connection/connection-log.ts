@@ -48,6 +48,7 @@ export function logProtocolError(
 	log.protocol.warning("client broke the protocol", {
 		client,
 		address: connection.peer,
+		listener: connection.policy.name,
 		reason: describeReason(error.reasonCode),
 		error: error.message,
 		suppressed,

@@ -18,11 +18,23 @@ export function peerOf(stream: ByteStream): string {
 /** A first packet that cannot become a CONNECT: no need to wait for the rest of it. */
 export function checkFirstByte(connection: Connection, chunk: Buffer): void {
 	if (connection.splitter.bufferedBytes > 0) return;
-	if ((chunk[0] as number) >> 4 === PacketType.Connect) return;
-	throw new ProtocolError(
-		ReasonCode.ProtocolError,
-		"the first packet is not CONNECT; perhaps no MQTT client at all, or TLS on a plain port",
-	); // [MQTT-3.1.0-1]
+	const first = chunk[0] as number;
+	if (first >> 4 === PacketType.Connect && first !== TLS_HANDSHAKE) return;
+	throw new ProtocolError(ReasonCode.ProtocolError, describeStranger(chunk)); // [MQTT-3.1.0-1]
+}
+
+/** The first byte of every TLS connection; as a CONNECT it would have reserved flags set. */
+const TLS_HANDSHAKE = 0x16;
+const HTTP_METHODS = ["GET ", "POST", "PUT ", "HEAD", "OPTI", "CONN", "PRI "];
+
+function describeStranger(chunk: Buffer): string {
+	if (chunk[0] === TLS_HANDSHAKE) {
+		return "TLS on a listener without TLS; switch it off in the client, or connect to a listener that has it";
+	}
+	if (HTTP_METHODS.includes(chunk.toString("latin1", 0, 4))) {
+		return "HTTP on a listener for plain MQTT; WebSocket clients need the port of a listener.ws";
+	}
+	return "the first packet is not CONNECT; perhaps no MQTT client at all";
 }
 
 /** All peers that have not authenticated share one budget; when it is overdrawn the largest goes. */

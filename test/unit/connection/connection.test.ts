@@ -56,16 +56,21 @@ class HandStream implements ByteStream {
 	}
 }
 
-function connect(
-	rig: Rig,
-	clientId: string,
-): { stream: HandStream; connection: Connection } {
+function open(rig: Rig): { stream: HandStream; connection: Connection } {
 	const stream = new HandStream();
 	const connection = new Connection(rig.broker, stream, {
 		name: "tcp:default",
 		allowedProtocolVersions: [3, 4, 5],
 		allowAnonymous: "on",
 	});
+	return { stream, connection };
+}
+
+function connect(
+	rig: Rig,
+	clientId: string,
+): { stream: HandStream; connection: Connection } {
+	const { stream, connection } = open(rig);
 	const packet: IConnectPacket = {
 		cmd: "connect",
 		protocolId: "MQTT",
@@ -146,5 +151,23 @@ t.test(
 		t.equal(connack?.[3], 0x89, "server busy");
 		t.ok(earlier.stream.isEnded);
 		t.notOk(later.stream.isEnded);
+	},
+);
+
+t.test(
+	"the log says what came instead of MQTT, where, and what to change",
+	async (t) => {
+		for (const [bytes, words] of [
+			[Buffer.from("16030102000100", "hex"), /TLS on a listener without TLS/],
+			[Buffer.from("GET / HTTP/1.1\r\n"), /listener\.ws/],
+			[Buffer.from([0xc0, 0]), /not CONNECT/],
+		] as const) {
+			const rig = await startRig(t);
+			const { stream } = open(rig);
+			stream.handler?.onData(bytes);
+			t.ok(stream.isEnded);
+			t.match(rig.log.join(), words);
+			t.match(rig.log.join(), /listener=tcp:default/);
+		}
 	},
 );
