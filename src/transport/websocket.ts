@@ -26,6 +26,7 @@ import {
 } from "./bind-servers.ts";
 import type { Accept, Listener, StreamInfo } from "./byte-stream.ts";
 import type { ListenerOptions } from "./listener.ts";
+import { RateLimitedLog } from "./rate-limited-log.ts";
 import { LINGER_MS } from "./socket-stream.ts";
 import { WebSocketStream } from "./websocket-stream.ts";
 
@@ -61,6 +62,7 @@ export class WebSocketListener implements Listener {
 	readonly #paths: readonly string[];
 	readonly #accept: Accept;
 	readonly #log: (words: string) => void;
+	readonly #refusals: RateLimitedLog;
 	readonly #limits: HandshakeLimits;
 	readonly #admission: Admission;
 	readonly #upgrader: WebSocketServer;
@@ -78,6 +80,7 @@ export class WebSocketListener implements Listener {
 		this.#paths = options.websocketPaths ?? DEFAULT_PATHS;
 		this.#accept = accept;
 		this.#log = log;
+		this.#refusals = new RateLimitedLog(log);
 		this.#limits = limits;
 		this.#admission = new Admission(options, log);
 		const upgraderOptions: WebSocketOptions = {
@@ -146,6 +149,9 @@ export class WebSocketListener implements Listener {
 		server.on("request", (request, response) =>
 			this.#answer(request, response),
 		);
+		server.on("clientError", (error, socket) =>
+			this.#noHttp(error, socket as Socket),
+		);
 		server.on("upgrade", (request, socket, head) =>
 			this.#upgrade(request, socket, head),
 		);
@@ -188,11 +194,19 @@ export class WebSocketListener implements Listener {
 		const asks = request.headers.upgrade?.toLowerCase() === "websocket";
 		if (!asks || !this.#paths.includes(pathOf(request))) {
 			const { status, words } = this.#refusal(request);
+			this.#logRefused(
+				request.socket,
+				`asks for the path ${JSON.stringify(pathOf(request).slice(0, 100))}; MQTT is at ${this.#paths.join(" and ")}`,
+			);
 			refuse(socket, status, words);
 			return;
 		}
 		const offered = request.headers["sec-websocket-protocol"];
 		if (offered !== undefined && !offersMqtt(offered)) {
+			this.#logRefused(
+				request.socket,
+				`offers the WebSocket subprotocol ${JSON.stringify(offered.slice(0, 100))}, not "mqtt"`,
+			);
 			refuse(
 				socket,
 				400,
@@ -202,6 +216,26 @@ export class WebSocketListener implements Listener {
 		}
 		this.#upgrader.handleUpgrade(request, socket, head, (ws) =>
 			this.#opened(ws, socket as Socket, request.headers.origin),
+		);
+	}
+
+	/** What is no HTTP at all, most likely MQTT over plain TCP or TLS; or too long, or too slow. */
+	#noHttp(error: NodeJS.ErrnoException, socket: Socket): void {
+		const { code = "" } = error;
+		if (code.startsWith("HPE_") && code !== "HPE_HEADER_OVERFLOW") {
+			this.#logRefused(
+				socket,
+				"does not speak HTTP; this port is for MQTT over WebSocket (ws://), not for mqtt:// or TLS",
+			);
+		}
+		if (!socket.writable || socket.bytesWritten > 0) socket.destroy();
+		else refuse(socket, ERROR_STATUS[code] ?? 400, "");
+	}
+
+	#logRefused(socket: Socket, words: string): void {
+		const { remoteAddress, remotePort } = socket;
+		this.#refusals.write(
+			`${this.name} refused a client from ${remoteAddress} port ${remotePort}: it ${words}`,
 		);
 	}
 
@@ -260,7 +294,15 @@ const LOCAL_HOSTS: ReadonlySet<string> = new Set([
 const STATUS_WORDS: Readonly<Record<number, string>> = {
 	400: "Bad Request",
 	404: "Not Found",
+	408: "Request Timeout",
 	426: "Upgrade Required",
+	431: "Request Header Fields Too Large",
+};
+
+/** What the HTTP server itself answers to a request that it cannot read; else 400. */
+const ERROR_STATUS: Readonly<Record<string, number>> = {
+	HPE_HEADER_OVERFLOW: 431,
+	ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
 /** Answers on a socket that the HTTP server has let go of, then closes it. */

@@ -181,6 +181,29 @@ t.test("accepts its paths and no others", async (t) => {
 	t.equal((await refusal(other.listener.port, "/mqtt", ["mqtt"])).status, 404);
 });
 
+t.test("the log names clients that are refused, and why", async (t) => {
+	for (const [words, come] of [
+		[
+			/from 127\.0\.0\.1 port \d+.* "\/chat".*\/mqtt and \/$/,
+			(port: number) => refusal(port, "/chat", ["mqtt"]),
+		],
+		[/"chat", not "mqtt"/, (port: number) => refusal(port, "/mqtt", ["chat"])],
+		[
+			/does not speak HTTP/,
+			async (port: number) => {
+				const peer = await connectTo(port);
+				peer.write(Buffer.from("100d00044d5154540402003c000161", "hex"));
+				t.match((await readToEnd(peer)).toString(), /^HTTP\/1\.1 400 /);
+			},
+		],
+	] as const) {
+		const { listener, lines } = await start(t);
+		await come(listener.port);
+		t.equal(lines.length, 1);
+		t.match(lines[0], words);
+	}
+});
+
 t.test("tells a browser what this port is", async (t) => {
 	const { listener } = await start(t);
 	const plain = await request(listener.port, "/mqtt");
