@@ -5,6 +5,7 @@ import { Inflight, type InflightEntry } from "../../src/session/inflight.ts";
 import { turns } from "../unit/session/hand-store.ts";
 import {
 	acknowledge,
+	committed,
 	deliveryOf,
 	disconnect,
 	entryOf,
@@ -144,6 +145,7 @@ for (const expirySeconds of [0, 1000])
 							check();
 						}
 						for (let idle = 0; idle < 5; ) {
+							await committed(context.store); // and read, what was asked for before
 							await turns(2);
 							const [entry] = inflight();
 							if (entry === undefined) {
