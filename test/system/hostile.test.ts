@@ -184,8 +184,13 @@ t.test("what is no MQTT at all is closed at once, with one line", async (t) => {
 		client.send(Buffer.from(words, "latin1"));
 		await client.closed(2000);
 	}
-	const lines = linesWith(broker.stderr(), "not CONNECT");
+	const lines = linesWith(broker.stderr(), "broke the protocol");
 	t.equal(lines.length, 1, "the same address is named once per interval");
+	t.match(
+		lines[0],
+		/HTTP on a listener for plain MQTT/,
+		"and what came is named",
+	);
 });
 
 /** Connections from many addresses, on which nothing was sent yet. */
