@@ -57,7 +57,7 @@ export const storeFields = defineFragment({
 			min: 0,
 			max: 10 * SECOND,
 			runtime: false,
-			doc: "How long a message to a connected client may wait for the client's acknowledgement before it is written to disk. An acknowledgement within this time saves the write, and with it the flash card; the publisher's own acknowledgement may come this much later.",
+			doc: "How long a QoS 1 message that was sent to a connected client may wait for the client's acknowledgement before it is written to disk. An acknowledgement within this time saves the write, and with it the flash card; otherwise the publisher's own acknowledgement comes this much later. Raise it when clients acknowledge slowly and the card matters more than the publishers' waiting; 0 writes every message at once.",
 		},
 		{
 			key: "store.lazy_interval",
@@ -66,7 +66,7 @@ export const storeFields = defineFragment({
 			min: 0,
 			max: HOUR,
 			runtime: false,
-			doc: "How often retained messages published with QoS 0 are written; only the last one of each topic is. A power cut loses at most what changed in this time.",
+			doc: "How often retained messages published with QoS 0 are written; only the last one of each topic is. A power cut loses at most what changed in this time. That a client has acknowledged a message is written with whatever is written next, or after this time: a client may get what it acknowledged within this time before a power cut once more.",
 		},
 	],
 });

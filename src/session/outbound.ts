@@ -75,7 +75,12 @@ export class Outbound implements InflightOwner {
 		this.inflight.add(entry, this);
 		entry.phase = DeliveryPhase.Sent;
 		if (entry.sequence > this.queue.cursor) this.queue.cursor = entry.sequence;
-		if (storeEntry(this.#session, entry, delivery.ticket)) return;
+		// Only where the publisher sends again what is not acknowledged: a received QoS 2 id,
+		// or a will that is spent, must not be on disk without every copy of its message.
+		const isCancellable =
+			delivery.publish.qos === 1 && delivery.ticket !== null;
+		if (storeEntry(this.#session, entry, delivery.ticket, isCancellable))
+			return;
 		entry.wasSent = true;
 		const result = this.outlet.sendPublish(
 			delivery,

@@ -23,18 +23,20 @@ export function countedBytes(message: StoredMessage): number {
 /**
  * Writes an entry.
  * @param ticket the publisher's; settled with the commit
+ * @param isCancellable its acknowledgement may come before it is written (QoS 1 only)
  * @returns true when the entry has to wait for the commit before it is sent (QoS 2)
  */
 export function storeEntry(
 	session: Session,
 	entry: InflightEntry,
 	ticket: CommitTicket | null,
+	isCancellable = false,
 ): boolean {
 	if (!session.isPersistent) return false;
 	entry.isStored = true;
 	const waits = entry.qos === 2 && entry.phase !== DeliveryPhase.Queued;
 	if (!waits) {
-		putRow(session, entry, DeliveryPhase.Queued, 0, ticket);
+		putRow(session, entry, DeliveryPhase.Queued, 0, ticket, isCancellable);
 		return false;
 	}
 	entry.hold();
@@ -123,6 +125,7 @@ function putRow(
 	phase: DeliveryPhase,
 	packetId: number,
 	ticket: CommitTicket | null,
+	isCancellable = false,
 ): void {
 	const { store, clock } = session.context;
 	const { message } = entry;
@@ -145,5 +148,6 @@ function putRow(
 		row,
 		expiresAtWallMs,
 		ticket,
+		isCancellable,
 	);
 }

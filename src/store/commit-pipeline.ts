@@ -1,10 +1,14 @@
 import type { Clock } from "../platform/clock.ts";
-import type { Operation } from "./operation.ts";
+import type { ApplicationMessage } from "../protocol/messages.ts";
+import { CancellableEntries } from "./cancellable-entries.ts";
+import type { CommitTicket } from "./commit-ticket.ts";
+import { LooseTimer } from "./loose-timer.ts";
+import { type Operation, OperationKind } from "./operation.ts";
 import { findSqliteAddon, startStoreWorker } from "./start-worker.ts";
 import type { StoreCounters } from "./store.ts";
 import { type AnyRequest, WorkerLink } from "./worker-link.ts";
 import type { Answer, Opened, WorkerLike } from "./worker-messages.ts";
-import { WriteBatch } from "./write-batch.ts";
+import { operationBytes, WriteBatch } from "./write-batch.ts";
 
 /**
  * Collects operations into batches and hands them to the worker. Owns the batch that is
@@ -12,16 +16,31 @@ import { WriteBatch } from "./write-batch.ts";
  *
  * Group commit: a batch leaves at the end of the event-loop turn when the worker is
  * idle, so all writes of a turn share one transaction; while the worker is busy the next
- * batch collects. A read sends the batch ahead of itself.
+ * batch collects. A read sends the batch ahead of itself. Two kinds do not call for a
+ * commit of their own:
+ *
+ *     cancellable entry --+-- acknowledged --------------------------> never written
+ *                         +-- commitIntervalMs, or its session
+ *                             writes something behind it ------> batch --> worker
+ *     removal (no ticket) --- with the next batch, else lazyIntervalMs --^
  */
+
+/**
+ * Cancellable entries that have waited this share of their time leave with an older one:
+ * fewer would mean many small commits, more would write what is about to be acknowledged.
+ */
+const TAKEN_ALONG = 1 / 4;
+/** Bytes of cancellable entries, and removals, that are enough for a commit. */
+const MAX_CANCELLABLE_BYTES = 1024 * 1024;
+const MAX_REMOVALS = 1000;
 
 export interface StoreOptions {
 	/** The database file; `:memory:` for none. */
 	readonly path: string;
 	readonly clock: Clock;
-	/** How long a cancellable entry may wait for its acknowledgement, ms. No entry is cancellable yet. */
+	/** How long a cancellable entry may wait for its acknowledgement, ms; 0: it does not wait. */
 	readonly commitIntervalMs: number;
-	/** How long a lazy retained write may wait, ms. */
+	/** How long a lazy retained write, or a removal, may wait, ms. */
 	readonly lazyIntervalMs: number;
 	/** `store.max_bytes`: the file's size at most; 0 or absent for no limit. */
 	readonly maxBytes?: number;
@@ -40,14 +59,30 @@ export interface StoreOptions {
 export class CommitPipeline {
 	readonly #options: StoreOptions;
 	readonly #counters: StoreCounters;
+	readonly #cancellable: CancellableEntries;
+	readonly #entryTimer: LooseTimer;
+	readonly #removalTimer: LooseTimer;
 	#batch = new WriteBatch();
+	/** The batch holds more than removals that may wait. */
+	#isUrgent = false;
 	#isScheduled = false;
+	#lastOrder = 0;
+	#lastMessage: ApplicationMessage | null = null;
+	#cancellableBytes = 0;
+	/** Tickets of entries that were taken back, settled when the stack is empty. */
+	#cancelled: CommitTicket[] = [];
 	#link: WorkerLink | null = null;
 	#closing: Promise<void> | null = null;
 
 	constructor(options: StoreOptions, counters: StoreCounters) {
 		this.#options = options;
 		this.#counters = counters;
+		const { clock } = options;
+		this.#cancellable = new CancellableEntries(clock);
+		this.#entryTimer = new LooseTimer(clock, () => this.#endWaiting());
+		this.#removalTimer = new LooseTimer(clock, () => {
+			if (!this.#batch.isEmpty) this.#hurry();
+		});
 	}
 
 	async open(): Promise<void> {
@@ -84,16 +119,121 @@ export class CommitPipeline {
 	/** Holds the operation's ticket until the commit. Does nothing once closed. */
 	put(operation: Operation): void {
 		if (this.#closing !== null) return;
-		operation.ticket?.hold();
-		this.#counters.pendingBytes += this.#batch.add(operation);
-		this.#schedule();
+		const { kind, key, sequence, ticket } = operation;
+		if (kind === OperationKind.Dequeue || kind === OperationKind.MarkSent) {
+			const entry = this.#cancellable.get(key, sequence);
+			if (entry !== null && this.#change(entry, operation)) return;
+		}
+		this.#admit(operation);
+		if (kind === OperationKind.Enqueue || kind === OperationKind.DeleteSession)
+			this.#makeFirm(this.#cancellable.takeSession(key));
+		this.#batch.add(operation);
+		const isRemoval = kind === OperationKind.Dequeue && ticket === null;
+		if (!isRemoval || this.#batch.operations.length >= MAX_REMOVALS)
+			this.#hurry();
+		else if (!this.#isUrgent)
+			this.#removalTimer.start(this.#options.lazyIntervalMs);
+	}
+
+	/** As {@link put}, for an entry that a removal may take back until it leaves. */
+	putCancellable(operation: Operation): void {
+		const { commitIntervalMs } = this.#options;
+		if (commitIntervalMs === 0 || this.#closing !== null) {
+			this.put(operation);
+			return;
+		}
+		this.#admit(operation);
+		this.#cancellable.add(operation);
+		this.#cancellableBytes += operation.bytes;
+		this.#entryTimer.start(commitIntervalMs);
+		if (this.#cancellableBytes <= MAX_CANCELLABLE_BYTES) return;
+		this.#makeFirm(this.#cancellable.takeOlderThan(0));
 	}
 
 	/** Asks the worker, behind everything that was put so far. */
 	async ask(request: AnyRequest): Promise<Answer> {
 		if (this.#link === null) throw new Error("the store is not open");
+		if (request.type === "queue")
+			this.#makeFirm(this.#cancellable.takeSession(request.key));
+		else if (request.type === "sessions")
+			this.#makeFirm(this.#cancellable.takeOlderThan(0));
 		this.#dispatch(this.#link);
 		return this.#link.ask(request);
+	}
+
+	/** Gives it its place in the order, and counts it as waiting. */
+	#admit(operation: Operation): void {
+		const { ticket, kind, message } = operation;
+		operation.order = ++this.#lastOrder;
+		ticket?.hold();
+		const isRepeated =
+			kind === OperationKind.Enqueue && message === this.#lastMessage;
+		if (kind === OperationKind.Enqueue) this.#lastMessage = message;
+		operation.bytes = operationBytes(operation, !isRepeated);
+		this.#counters.pendingBytes += operation.bytes;
+	}
+
+	/**
+	 * What an operation does to an entry that has not left yet.
+	 * @returns false when it has to be written itself, behind the entry
+	 */
+	#change(
+		entry: Operation,
+		{ kind, phase, number, ticket }: Operation,
+	): boolean {
+		if (ticket === null && kind === OperationKind.Dequeue) {
+			this.#cancel(entry);
+			return true;
+		}
+		this.#makeFirm(this.#cancellable.takeSession(entry.key));
+		if (ticket !== null) return false;
+		entry.phase = phase;
+		entry.number = number;
+		return true;
+	}
+
+	#cancel(entry: Operation): void {
+		this.#cancellable.remove(entry);
+		this.#cancellableBytes -= entry.bytes;
+		this.#counters.pendingBytes -= entry.bytes;
+		this.#counters.cancelled++;
+		if (entry.ticket === null) return;
+		this.#cancelled.push(entry.ticket);
+		if (this.#cancelled.length > 1) return;
+		// Not at once: who waits may publish, to the very session that is acknowledging.
+		queueMicrotask(() => {
+			const tickets = this.#cancelled;
+			this.#cancelled = [];
+			for (const ticket of tickets) ticket.settle();
+		});
+	}
+
+	#makeFirm(entries: Iterable<Operation>): void {
+		for (const entry of entries) {
+			this.#cancellableBytes -= entry.bytes;
+			this.#batch.add(entry);
+			this.#hurry();
+		}
+	}
+
+	/** The oldest cancellable entry has waited long enough. */
+	#endWaiting(): void {
+		const { commitIntervalMs, clock } = this.#options;
+		const { oldestMs } = this.#cancellable;
+		if (oldestMs === Number.POSITIVE_INFINITY) return;
+		const leftMs = oldestMs + commitIntervalMs - clock.monotonicMs();
+		if (leftMs > 0) {
+			this.#entryTimer.start(leftMs);
+			return;
+		}
+		const ms = commitIntervalMs * TAKEN_ALONG;
+		this.#makeFirm(this.#cancellable.takeOlderThan(ms));
+		this.#endWaiting();
+	}
+
+	#hurry(): void {
+		this.#isUrgent = true;
+		this.#schedule();
 	}
 
 	#startWorker(): WorkerLink {
@@ -113,7 +253,7 @@ export class CommitPipeline {
 	}
 
 	#schedule(): void {
-		if (this.#isScheduled || this.#batch.isEmpty) return;
+		if (this.#isScheduled || !this.#isUrgent || this.#batch.isEmpty) return;
 		if (this.#link === null || this.#link.inFlight.length > 0) return;
 		this.#isScheduled = true;
 		setImmediate(() => {
@@ -126,6 +266,8 @@ export class CommitPipeline {
 		if (this.#batch.isEmpty) return;
 		const batch = this.#batch;
 		this.#batch = new WriteBatch();
+		this.#isUrgent = false;
+		this.#lastMessage = null;
 		link.send(batch);
 		this.#counters.batchesInFlight = link.inFlight.length;
 	}
@@ -142,6 +284,9 @@ export class CommitPipeline {
 	async #close(): Promise<void> {
 		const link = this.#link;
 		if (link === null) return;
+		this.#makeFirm(this.#cancellable.takeOlderThan(0));
+		this.#entryTimer.stop();
+		this.#removalTimer.stop();
 		this.#dispatch(link);
 		try {
 			await link.ask({ type: "close" });

@@ -78,6 +78,12 @@ export class Operation {
 	name = "";
 	value: Buffer | null = null;
 	session: SessionRecord | null = null;
+	/** Counts up with each operation that is put; a batch is written in this order. */
+	order = 0;
+	/** A cancellable entry: monotonic time at which it was put. */
+	putAtMs = 0;
+	/** What it was counted with in the bytes that wait. */
+	bytes = 0;
 
 	constructor(kind: OperationKind, key: number, ticket: CommitTicket | null) {
 		this.kind = kind;

@@ -11,17 +11,18 @@ import {
 } from "./operation.ts";
 import { readQueuePage } from "./page-codec.ts";
 import { RetainedCursor } from "./retained-cursor.ts";
-import type {
-	QueueEntry,
-	QueuePage,
-	QueuePart,
-	RetainedScan,
-	SavedSession,
-	SessionRecord,
-	Store,
-	StoreCounters,
-	StoredWill,
-	SubscriptionRecord,
+import {
+	DeliveryPhase,
+	type QueueEntry,
+	type QueuePage,
+	type QueuePart,
+	type RetainedScan,
+	type SavedSession,
+	type SessionRecord,
+	type Store,
+	type StoreCounters,
+	type StoredWill,
+	type SubscriptionRecord,
 } from "./store.ts";
 import { packOptions } from "./subscription-options.ts";
 import type { RetainedPage } from "./worker-messages.ts";
@@ -37,6 +38,7 @@ export class StoreClient implements Store {
 	readonly counters: StoreCounters = {
 		commits: 0,
 		operations: 0,
+		cancelled: 0,
 		batchesInFlight: 0,
 		pendingBytes: 0,
 		retainedMessages: 0,
@@ -146,6 +148,7 @@ export class StoreClient implements Store {
 		entry: QueueEntry,
 		expiresAtWallMs: number,
 		ticket: CommitTicket | null,
+		isCancellable = false,
 	): void {
 		checkKey(key);
 		checkSequence(sequence);
@@ -158,7 +161,8 @@ export class StoreClient implements Store {
 		operation.identifiers = entry.identifiers;
 		operation.text = entry.sharedGroup;
 		operation.expiresAtWallMs = expiresAtWallMs;
-		this.#pipeline.put(operation);
+		if (isCancellable) this.#pipeline.putCancellable(operation);
+		else this.#pipeline.put(operation);
 	}
 
 	markSent(
@@ -170,6 +174,7 @@ export class StoreClient implements Store {
 		const operation = new Operation(OperationKind.MarkSent, key, ticket);
 		operation.sequence = sequence;
 		operation.number = packetId;
+		operation.phase = DeliveryPhase.Sent;
 		this.#pipeline.put(operation);
 	}
 

@@ -56,7 +56,7 @@ export interface SavedSession extends SessionRecord {
 	readonly queuedMessages: number;
 	/** Payload, topic and property bytes of all queued messages. */
 	readonly queuedBytes: number;
-	/** The highest sequence number ever given to this queue; 0 when none. */
+	/** The highest sequence number ever written to this queue; 0 when none. */
 	readonly lastSequence: number;
 }
 
@@ -123,6 +123,8 @@ export interface RetainedScan {
 export interface StoreCounters {
 	commits: number;
 	operations: number;
+	/** Queue entries that were taken out before they were written, and never were. */
+	cancelled: number;
 	/** Batches sent to the worker and not answered yet. */
 	batchesInFlight: number;
 	/** Bytes held on the main thread for batches not on disk yet. */
@@ -171,6 +173,11 @@ export interface Store {
 	 * queues in a row is stored once. Its bytes must stay unchanged until the commit.
 	 * @param sequence greater than any given before for this queue
 	 * @param expiresAtWallMs 0 when never
+	 * @param isCancellable it was sent to the client, and its acknowledgement may come within
+	 * `store.commit_interval`: a {@link dequeue} before that takes it back and settles the
+	 * ticket. {@link markSent} ends the waiting, and so does a later entry that is not
+	 * cancellable. Nothing else may depend on the same ticket being settled as a whole: not
+	 * for a message published with QoS 2
 	 */
 	enqueue(
 		key: number,
@@ -179,6 +186,7 @@ export interface Store {
 		entry: QueueEntry,
 		expiresAtWallMs: number,
 		ticket: CommitTicket | null,
+		isCancellable?: boolean,
 	): void;
 	/** Records that a queued message was (or is about to be) sent with this packet id. */
 	markSent(
@@ -193,7 +201,11 @@ export interface Store {
 		sequence: number,
 		ticket: CommitTicket | null,
 	): void;
-	/** Removes a message that was acknowledged, dropped or has expired. */
+	/**
+	 * Removes a message that was acknowledged, dropped or has expired. Without a ticket it
+	 * leaves with the next batch, or after `store.lazy_interval`: lost, it means that the
+	 * client gets the message once more.
+	 */
 	dequeue(key: number, sequence: number, ticket: CommitTicket | null): void;
 
 	/**

@@ -14,27 +14,25 @@ export class WriteBatch {
 	readonly operations: Operation[] = [];
 	/** Bytes held by the operations, as far as they are counted. */
 	bytes = 0;
-	#lastEnqueued: Operation | null = null;
+	#isSorted = true;
 
 	get isEmpty(): boolean {
 		return this.operations.length === 0;
 	}
 
-	/** @returns the bytes it adds to the batch */
-	add(operation: Operation): number {
-		const isRepeated =
-			operation.kind === OperationKind.Enqueue &&
-			operation.message === this.#lastEnqueued?.message;
-		const bytes = operationBytes(operation, !isRepeated);
-		if (operation.kind === OperationKind.Enqueue)
-			this.#lastEnqueued = operation;
+	/** It is written in its order, however late it is added. */
+	add(operation: Operation): void {
+		const last = this.operations.at(-1);
+		if (last !== undefined && last.order > operation.order)
+			this.#isSorted = false;
 		this.operations.push(operation);
-		this.bytes += bytes;
-		return bytes;
+		this.bytes += operation.bytes;
 	}
 
 	/** @param memory of an earlier batch, to write into; null for new memory */
 	encode(memory: ArrayBuffer | null): ByteWriter {
+		if (!this.#isSorted) this.operations.sort((a, b) => a.order - b.order);
+		this.#isSorted = true;
 		this.#placeBodies();
 		const writer = new ByteWriter(memory);
 		for (const operation of this.operations) writeOperation(writer, operation);
@@ -61,7 +59,11 @@ export class WriteBatch {
 	}
 }
 
-function operationBytes(operation: Operation, withMessage: boolean): number {
+/** @param withMessage false for a message that the operation before it carries too */
+export function operationBytes(
+	operation: Operation,
+	withMessage: boolean,
+): number {
 	const { message, text, value } = operation;
 	let bytes = OPERATION_BYTES + (text?.length ?? 0) + (value?.length ?? 0);
 	if (message !== null && withMessage)

@@ -5,11 +5,17 @@
  */
 import fc from "fast-check";
 import t from "tap";
+import type { FakeClock } from "../support/fake-clock.ts";
+import { HandDiskStore } from "../unit/session/hand-disk-store.ts";
+import { HandStore } from "../unit/session/hand-store.ts";
 import {
 	ModelPublisher,
 	ModelSubscriber,
 } from "../unit/session/model-clients.ts";
-import { PersistentBroker } from "../unit/session/persistent-broker.ts";
+import {
+	type Hand,
+	PersistentBroker,
+} from "../unit/session/persistent-broker.ts";
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 60);
 
@@ -72,8 +78,11 @@ function operation(withRefusals: boolean): fc.Arbitrary<Operation> {
 	);
 }
 
-async function run(operations: readonly Operation[]): Promise<void> {
-	const broker = new PersistentBroker();
+async function run(
+	operations: readonly Operation[],
+	makeHand: (clock: FakeClock) => Hand,
+): Promise<void> {
+	const broker = new PersistentBroker({}, makeHand);
 	await broker.start();
 	const publisher = new ModelPublisher(broker, "publisher");
 	const subscriber = new ModelSubscriber(broker, "subscriber", "t/#", 1000);
@@ -133,8 +142,8 @@ async function finish(
 			await broker.step(),
 			await publisher.handle(),
 			await subscriber.handle(),
+			subscriber.acknowledge(0),
 		];
-		if (!subscriber.isIdle) subscriber.acknowledge(0);
 		quiet = worked.includes(true) ? 0 : quiet + 1;
 	}
 	if (!publisher.isDone) throw new Error("the publisher waits for ever");
@@ -171,11 +180,21 @@ function check(publisher: ModelPublisher, subscriber: ModelSubscriber): void {
 	}
 }
 
-for (const withRefusals of [false, true])
+const cases = [
+	{ withRefusals: false, store: "a model of a store" },
+	{ withRefusals: true, store: "a model of a store" },
+	{ withRefusals: false, store: "entries that can be cancelled" },
+];
+
+for (const { withRefusals, store } of cases)
 	t.test(
-		`QoS 1 arrives at least once and in order, QoS 2 exactly once, ${withRefusals ? "with refusals" : "whatever breaks"} [MQTT-4.3.2-2] [MQTT-4.3.3-2] [MQTT-4.4.0-1] [MQTT-4.6.0-5]`,
+		`QoS 1 arrives at least once and in order, QoS 2 exactly once, ${withRefusals ? "with refusals" : "whatever breaks"}, with ${store} [MQTT-4.3.2-2] [MQTT-4.3.3-2] [MQTT-4.4.0-1] [MQTT-4.6.0-5]`,
 		{ timeout: 120_000 },
 		async () => {
+			const makeHand = (clock: FakeClock) =>
+				store === "a model of a store"
+					? new HandStore(clock)
+					: new HandDiskStore(clock);
 			await fc.assert(
 				fc.asyncProperty(
 					fc.array(operation(withRefusals), {
@@ -183,7 +202,7 @@ for (const withRefusals of [false, true])
 						maxLength: 120,
 						size: "max",
 					}),
-					run,
+					(operations) => run(operations, makeHand),
 				),
 				{ numRuns: RUNS },
 			);

@@ -51,6 +51,7 @@ export class LateStore implements Store {
 	readonly counters: StoreCounters = {
 		commits: 0,
 		operations: 0,
+		cancelled: 0,
 		batchesInFlight: 0,
 		pendingBytes: 0,
 		retainedMessages: 0,

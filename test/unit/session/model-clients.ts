@@ -200,12 +200,12 @@ export class ModelSubscriber {
 		return true;
 	}
 
-	/** Answers one message that waits. */
-	acknowledge(index: number, isRefusal = false): void {
+	/** Answers one message that waits; false when none does. */
+	acknowledge(index: number, isRefusal = false): boolean {
 		const client = this.#client;
-		if (client === null || this.#pending.length === 0) return;
+		if (client === null || this.#pending.length === 0) return false;
 		const [next] = this.#pending.splice(index % this.#pending.length, 1);
-		if (next === undefined) return;
+		if (next === undefined) return false;
 		const { packetId, qos, payload } = next;
 		const isNew = qos === 1 || this.#receivedIds.get(packetId) === payload;
 		const refuses = this.refused.has(payload) || (isRefusal && isNew);
@@ -219,6 +219,7 @@ export class ModelSubscriber {
 			this.#receivedIds.delete(packetId);
 		}
 		if (refuses || qos === 1) this.#unacknowledged.delete(packetId);
+		return true;
 	}
 
 	#note(packetId: number, qos: number, payload: string): void {

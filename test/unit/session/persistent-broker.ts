@@ -4,6 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Test } from "tap";
+import type { Store } from "../../../src/store/store.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { startBroker, type TestBroker } from "../../support/start-broker.ts";
 import { TestClient } from "../broker/broker-fixture.ts";
@@ -11,16 +12,29 @@ import { HandStore, turns } from "./hand-store.ts";
 
 type Overrides = Record<string, string | number | boolean>;
 
+/** A store whose steps the test makes. */
+export interface Hand {
+	readonly store: Store;
+	hold(): void;
+	step(): Promise<boolean>;
+	restart(): Store;
+	release(): Promise<void>;
+}
+
 export class PersistentBroker {
 	readonly clock = new FakeClock();
-	readonly #hand = new HandStore(this.clock);
+	readonly #hand: Hand;
 	readonly #overrides: Overrides;
 	/** Session Present of the last {@link PersistentBroker.connect}. */
 	hadSession = false;
 	#running: TestBroker | null = null;
 
-	constructor(overrides: Overrides = {}) {
+	constructor(
+		overrides: Overrides = {},
+		makeHand = (clock: FakeClock): Hand => new HandStore(clock),
+	) {
 		this.#overrides = overrides;
+		this.#hand = makeHand(this.clock);
 	}
 
 	get broker(): TestBroker["broker"] {
