@@ -112,6 +112,9 @@ export function createStore(
 		clock,
 		commitIntervalMs: settings["store.commit_interval"],
 		lazyIntervalMs: settings["store.lazy_interval"],
+		...(settings.durability === "relaxed" && {
+			syncIntervalMs: settings["store.sync_interval"],
+		}),
 		onFatal,
 		onTrouble: (words) => {
 			if (words === "") log.store.info("the database can be written again");

@@ -68,6 +68,23 @@ export const storeFields = defineFragment({
 			runtime: false,
 			doc: "How often retained messages published with QoS 0 are written; only the last one of each topic is. A power cut loses at most what changed in this time. That a client has acknowledged a message is written with whatever is written next, or after this time: a client may get what it acknowledged within this time before a power cut once more.",
 		},
+		{
+			key: "durability",
+			type: "choice",
+			values: ["strict", "relaxed"],
+			default: "strict",
+			runtime: false,
+			doc: "What an acknowledgement promises when power fails. strict: what was acknowledged is on the disk. relaxed: what was acknowledged more than store.sync_interval ago is on the disk; the rest may be lost, and a QoS 2 message may then come twice. The database stays whole in both, and neither loses anything when only the broker is killed. relaxed is for slow disks and many small messages: it spares the disk a sync with each commit.",
+		},
+		{
+			key: "store.sync_interval",
+			type: "duration",
+			default: "5s",
+			min: 100,
+			max: HOUR,
+			runtime: false,
+			doc: "With durability = relaxed, how much time of acknowledged messages a power cut may lose: the disk is synced this often, when anything was written.",
+		},
 	],
 });
 

@@ -42,6 +42,8 @@ export interface StoreOptions {
 	readonly commitIntervalMs: number;
 	/** How long a lazy retained write, or a removal, may wait, ms. */
 	readonly lazyIntervalMs: number;
+	/** `durability = relaxed`: a commit may take so long to reach the medium, ms. Absent: `strict`. */
+	readonly syncIntervalMs?: number;
 	/** `store.max_bytes`: the file's size at most; 0 or absent for no limit. */
 	readonly maxBytes?: number;
 	/** Path of the SQLite addon, when it is not where the package has it. */
@@ -73,6 +75,8 @@ export class CommitPipeline {
 	#cancelled: CommitTicket[] = [];
 	#link: WorkerLink | null = null;
 	#closing: Promise<void> | null = null;
+	/** Why the medium may not have what was committed. */
+	#syncTrouble = "";
 
 	constructor(options: StoreOptions, counters: StoreCounters) {
 		this.#options = options;
@@ -86,7 +90,8 @@ export class CommitPipeline {
 	}
 
 	async open(): Promise<void> {
-		const { path, clock, maxBytes, nativeBinding } = this.#options;
+		const { path, clock, maxBytes, syncIntervalMs, nativeBinding } =
+			this.#options;
 		const link = this.#startWorker();
 		try {
 			const opened = (await link.ask({
@@ -95,6 +100,7 @@ export class CommitPipeline {
 				nativeBinding: nativeBinding ?? findSqliteAddon(),
 				maxBytes: maxBytes ?? 0,
 				wallMs: clock.wallMs(),
+				syncIntervalMs: syncIntervalMs ?? null,
 			})) as Opened;
 			this.#counters.retainedMessages = opened.retainedMessages;
 			this.#counters.retainedBytes = opened.retainedBytes;
@@ -248,6 +254,7 @@ export class CommitPipeline {
 				this.#counters.trouble = words;
 				this.#options.onTrouble(words);
 			},
+			synced: (trouble) => this.#handleSynced(trouble),
 			died: onFatal,
 		});
 	}
@@ -279,6 +286,14 @@ export class CommitPipeline {
 		this.#counters.batchesInFlight = this.#link?.inFlight.length ?? 0;
 		batch.settle();
 		this.#schedule();
+	}
+
+	#handleSynced(trouble: string): void {
+		if (trouble === "") this.#counters.syncs++;
+		if (trouble === this.#syncTrouble) return;
+		this.#syncTrouble = trouble;
+		this.#counters.trouble = trouble;
+		this.#options.onTrouble(trouble);
 	}
 
 	async #close(): Promise<void> {

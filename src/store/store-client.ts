@@ -39,6 +39,7 @@ export class StoreClient implements Store {
 		commits: 0,
 		operations: 0,
 		cancelled: 0,
+		syncs: 0,
 		batchesInFlight: 0,
 		pendingBytes: 0,
 		retainedMessages: 0,

@@ -4,6 +4,7 @@ import { ByteReader, ByteWriter } from "./byte-writer.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { describeTrouble, mayPass } from "./commit-trouble.ts";
 import { errorCode, limitFile, openDatabase } from "./database.ts";
+import { LogSync } from "./durability.ts";
 import { beginWalk, type RetainedWalk } from "./tables/retained.ts";
 import { Tables } from "./tables.ts";
 import { Touched } from "./touched.ts";
@@ -35,6 +36,7 @@ interface OpenState {
 	readonly database: Database;
 	readonly tables: Tables;
 	readonly checkpoint: Checkpoint;
+	readonly sync: LogSync;
 	maxBytes: number;
 }
 
@@ -93,7 +95,10 @@ export class StoreEngine {
 			limitFile(database, maxBytes);
 			const tables = new Tables(database);
 			const checkpoint = new Checkpoint(database);
-			this.#open = { path, database, tables, checkpoint, maxBytes };
+			const sync = new LogSync(database, request.syncIntervalMs, (trouble) =>
+				this.#post({ type: "synced", trouble }),
+			);
+			this.#open = { path, database, tables, checkpoint, sync, maxBytes };
 			const { messages, bytes } = tables.retained.totals;
 			this.#answer(request.id, {
 				notice,
@@ -108,7 +113,7 @@ export class StoreEngine {
 
 	/** @returns false when the batch is held */
 	#commit(request: CommitRequest): boolean {
-		const { database, tables, checkpoint } = this.#state;
+		const { database, tables, checkpoint, sync } = this.#state;
 		try {
 			database.exec("BEGIN IMMEDIATE");
 			tables.begin();
@@ -126,6 +131,7 @@ export class StoreEngine {
 		}
 		tables.retained.committed();
 		this.#answerCommit(request);
+		sync.afterCommit();
 		checkpoint.afterCommit();
 		return true;
 	}
@@ -252,9 +258,10 @@ export class StoreEngine {
 	}
 
 	#handleClose(id: number): void {
-		const { database, path, checkpoint } = this.#state;
+		const { database, path, checkpoint, sync } = this.#state;
 		this.#retry();
 		checkpoint.stop();
+		sync.stop();
 		if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
 		this.#open = null;
 		const lost = this.#held.length;

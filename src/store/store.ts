@@ -125,6 +125,8 @@ export interface StoreCounters {
 	operations: number;
 	/** Queue entries that were taken out before they were written, and never were. */
 	cancelled: number;
+	/** How often commits were brought to the medium itself: each, or with `durability = relaxed` in intervals. */
+	syncs: number;
 	/** Batches sent to the worker and not answered yet. */
 	batchesInFlight: number;
 	/** Bytes held on the main thread for batches not on disk yet. */

@@ -26,6 +26,8 @@ export interface LinkEvents {
 	): void;
 	/** Empty words when well again. */
 	trouble(words: string): void;
+	/** Empty words when all that was committed is on the medium. */
+	synced(trouble: string): void;
 	/** Once; nothing works any more. */
 	died(error: Error): void;
 }
@@ -100,6 +102,9 @@ export class WorkerLink {
 				break;
 			case "trouble":
 				this.#events.trouble(reply.words);
+				break;
+			case "synced":
+				this.#events.synced(reply.trouble);
 				break;
 			case "answer":
 				this.#takeWaiter(reply.id)?.resolve(reply.answer);

@@ -10,6 +10,8 @@ export interface OpenRequest {
 	/** 0 for no limit. */
 	readonly maxBytes: number;
 	readonly wallMs: number;
+	/** `relaxed`: how long a commit may take to reach the medium; null for `strict`. */
+	readonly syncIntervalMs: number | null;
 }
 
 export interface CommitRequest {
@@ -114,6 +116,11 @@ export type WorkerReply =
 			readonly type: "trouble";
 			/** Empty when well again. */
 			readonly words: string;
+	  }
+	| {
+			readonly type: "synced";
+			/** Why the medium may not have what was committed; empty when it has. */
+			readonly trouble: string;
 	  };
 
 /** What {@link WorkerLink} needs of a worker thread. */

@@ -1,5 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -268,3 +274,45 @@ t.test("lazy writes reach the file when their time comes", async (t) => {
 	t.ok(store.counters.commits > commits);
 	t.equal(store.counters.retainedMessages, 5, "written early: over 4 MB");
 });
+
+t.test("every commit is synced", async (t) => {
+	const { store } = createStore(t, join(t.testdir(), "store.db"));
+	await store.open();
+	for (let i = 0; i < 3; i++) await committed(store);
+	await store.readValue("any", "value");
+	t.match(store.counters, { commits: 3, syncs: 3 });
+});
+
+t.test(
+	"durability = relaxed syncs what was written once in an interval, and nothing when nothing was",
+	async (t) => {
+		const path = join(t.testdir(), "store.db");
+		const { store, words } = createStore(t, path, { syncIntervalMs: 100 });
+		await store.open();
+		for (let i = 0; i < 3; i++) await committed(store);
+		t.match(store.counters, { commits: 3, syncs: 0 });
+		await until(() => store.counters.syncs === 1);
+		await committed(store);
+		await until(() => store.counters.syncs === 2);
+		t.equal(store.counters.commits, 4);
+		t.strictSame(words.trouble, []);
+	},
+);
+
+t.test("a log that cannot be synced is trouble", async (t) => {
+	const folder = t.testdir();
+	const path = join(folder, "store.db");
+	const { store, words } = createStore(t, path, { syncIntervalMs: 50 });
+	await store.open();
+	await committed(store);
+	renameSync(`${path}-wal`, `${path}-away`);
+	await until(() => words.trouble.length === 1);
+	t.match(store.counters.trouble, /may not be on the disk: .*store\.db-wal/);
+	renameSync(`${path}-away`, `${path}-wal`);
+	await until(() => words.trouble.length === 2);
+	t.equal(store.counters.trouble, "");
+});
+
+async function until(condition: () => boolean): Promise<void> {
+	while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

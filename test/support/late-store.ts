@@ -52,6 +52,7 @@ export class LateStore implements Store {
 		commits: 0,
 		operations: 0,
 		cancelled: 0,
+		syncs: 0,
 		batchesInFlight: 0,
 		pendingBytes: 0,
 		retainedMessages: 0,
