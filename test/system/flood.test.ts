@@ -51,7 +51,9 @@ t.test(
 			{ qos: 1, window: 20 },
 			{ qos: 1, window: 500 },
 		] as const) {
-			const broker = await spawnBroker(t);
+			// On a busy machine the subscriber's process may not run for longer than the default.
+			const config = { slow_subscriber_pause: "2s" };
+			const broker = await spawnBroker(t, { config });
 			const { received } = await flood(broker, qos, window);
 			t.equal(received, COUNT, `QoS ${qos}, ${window} at a time`);
 			t.strictSame(linesWith(broker.stderr(), "queue full"), []);
