@@ -98,6 +98,15 @@ export class RunningBroker {
 	}
 }
 
+/** Kept on the disk next to the database, for the removals of a full disk. */
+const BALLAST_BYTES = 8 * 1024 * 1024;
+
+/** `store.max_bytes` as the store takes it: 0 for no limit. */
+export function storeLimit(settings: Settings): number {
+	const limit = settings["store.max_bytes"];
+	return limit === Number.POSITIVE_INFINITY ? 0 : limit;
+}
+
 /** The store that the settings ask for, in `data_dir`, not opened yet. */
 export function createStore(
 	settings: Settings,
@@ -112,6 +121,8 @@ export function createStore(
 		clock,
 		commitIntervalMs: settings["store.commit_interval"],
 		lazyIntervalMs: settings["store.lazy_interval"],
+		maxBytes: storeLimit(settings),
+		ballastBytes: BALLAST_BYTES,
 		...(settings.durability === "relaxed" && {
 			syncIntervalMs: settings["store.sync_interval"],
 		}),

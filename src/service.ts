@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { createStore, RunningBroker } from "./compose.ts";
+import { createStore, RunningBroker, storeLimit } from "./compose.ts";
 import {
 	ConfigError,
 	formatProblem,
@@ -107,6 +107,7 @@ export class Service {
 			const { settings, options } = this.#config;
 			log.configure(logOptions(settings, options.underSystemd));
 			running.broker.unauthenticated.limit = settings.unauthenticated_bytes;
+			running.broker.store.setMaxBytes(storeLimit(settings));
 			for (const listener of result.listenersRemoved) {
 				await this.#close(running, listener);
 			}

@@ -85,6 +85,16 @@ export const storeFields = defineFragment({
 			runtime: false,
 			doc: "With durability = relaxed, how much time of acknowledged messages a power cut may lose: the disk is synced this often, when anything was written.",
 		},
+		{
+			key: "store.max_bytes",
+			type: "size",
+			default: "unlimited",
+			min: 1 * MB,
+			max: 1024 * 1024 * MB,
+			noLimit: ["unlimited", "0"],
+			runtime: true,
+			doc: "How large the database file in data_dir may become. Its log (about 8 MB) and a reserve for a full disk (8 MB) come beside it. When the limit is reached the broker does as on a full disk: what has to be stored waits until clients have taken messages away or the limit is raised. Lowering it never makes the file smaller.",
+		},
 	],
 });
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
+import type { CommitTicket } from "./commit-ticket.ts";
 import type { Operation } from "./operation.ts";
 
 /**
@@ -14,6 +15,8 @@ export class CancellableEntries {
 	readonly #all = new Set<Operation>();
 	/** By session and sequence. */
 	readonly #bySession = new Map<number, Map<number, Operation>>();
+	/** Tickets of entries that were taken back. */
+	#cancelled: CommitTicket[] = [];
 
 	constructor(clock: Clock) {
 		this.#clock = clock;
@@ -39,12 +42,20 @@ export class CancellableEntries {
 		return this.#bySession.get(key)?.get(sequence) ?? null;
 	}
 
-	remove(operation: Operation): void {
-		const { key, sequence } = operation;
-		this.#all.delete(operation);
-		const entries = this.#bySession.get(key);
-		entries?.delete(sequence);
-		if (entries?.size === 0) this.#bySession.delete(key);
+	/**
+	 * Takes one back. Its ticket is settled when the stack is empty: who waits may publish,
+	 * to the very session that is acknowledging.
+	 */
+	cancel(entry: Operation): void {
+		this.#remove(entry);
+		if (entry.ticket === null) return;
+		this.#cancelled.push(entry.ticket);
+		if (this.#cancelled.length > 1) return;
+		queueMicrotask(() => {
+			const tickets = this.#cancelled;
+			this.#cancelled = [];
+			for (const ticket of tickets) ticket.settle();
+		});
 	}
 
 	/** All of one session, in order. */
@@ -63,8 +74,16 @@ export class CancellableEntries {
 		for (const operation of this.#all) {
 			if (now - operation.putAtMs < ms) break;
 			taken.push(operation);
-			this.remove(operation);
+			this.#remove(operation);
 		}
 		return taken;
+	}
+
+	#remove(operation: Operation): void {
+		const { key, sequence } = operation;
+		this.#all.delete(operation);
+		const entries = this.#bySession.get(key);
+		entries?.delete(sequence);
+		if (entries?.size === 0) this.#bySession.delete(key);
 	}
 }

@@ -1,7 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import { CancellableEntries } from "./cancellable-entries.ts";
-import type { CommitTicket } from "./commit-ticket.ts";
 import { LooseTimer } from "./loose-timer.ts";
 import { type Operation, OperationKind } from "./operation.ts";
 import { findSqliteAddon, startStoreWorker } from "./start-worker.ts";
@@ -33,6 +32,9 @@ const TAKEN_ALONG = 1 / 4;
 /** Bytes of cancellable entries, and removals, that are enough for a commit. */
 const MAX_CANCELLABLE_BYTES = 1024 * 1024;
 const MAX_REMOVALS = 1000;
+/** While nothing can be written, removals follow what waits in the worker this often. */
+const TROUBLE_BATCH_MS = 1000;
+const BALLAST_DELAY_MS = 10_000;
 
 export interface StoreOptions {
 	/** The database file; `:memory:` for none. */
@@ -44,6 +46,10 @@ export interface StoreOptions {
 	readonly lazyIntervalMs: number;
 	/** `durability = relaxed`: a commit may take so long to reach the medium, ms. Absent: `strict`. */
 	readonly syncIntervalMs?: number;
+	/** Size of a file that keeps room on the disk for removals; absent: none. */
+	readonly ballastBytes?: number;
+	/** When it is made after the start, ms. */
+	readonly ballastDelayMs?: number;
 	/** `store.max_bytes`: the file's size at most; 0 or absent for no limit. */
 	readonly maxBytes?: number;
 	/** Path of the SQLite addon, when it is not where the package has it. */
@@ -64,6 +70,7 @@ export class CommitPipeline {
 	readonly #cancellable: CancellableEntries;
 	readonly #entryTimer: LooseTimer;
 	readonly #removalTimer: LooseTimer;
+	readonly #troubleTimer: LooseTimer;
 	#batch = new WriteBatch();
 	/** The batch holds more than removals that may wait. */
 	#isUrgent = false;
@@ -71,8 +78,6 @@ export class CommitPipeline {
 	#lastOrder = 0;
 	#lastMessage: ApplicationMessage | null = null;
 	#cancellableBytes = 0;
-	/** Tickets of entries that were taken back, settled when the stack is empty. */
-	#cancelled: CommitTicket[] = [];
 	#link: WorkerLink | null = null;
 	#closing: Promise<void> | null = null;
 	/** Why the medium may not have what was committed. */
@@ -87,11 +92,13 @@ export class CommitPipeline {
 		this.#removalTimer = new LooseTimer(clock, () => {
 			if (!this.#batch.isEmpty) this.#hurry();
 		});
+		this.#troubleTimer = new LooseTimer(clock, () => this.#followTrouble());
 	}
 
 	async open(): Promise<void> {
 		const { path, clock, maxBytes, syncIntervalMs, nativeBinding } =
 			this.#options;
+		const { ballastBytes, ballastDelayMs } = this.#options;
 		const link = this.#startWorker();
 		try {
 			const opened = (await link.ask({
@@ -101,6 +108,8 @@ export class CommitPipeline {
 				maxBytes: maxBytes ?? 0,
 				wallMs: clock.wallMs(),
 				syncIntervalMs: syncIntervalMs ?? null,
+				ballastBytes: ballastBytes ?? 0,
+				ballastDelayMs: ballastDelayMs ?? BALLAST_DELAY_MS,
 			})) as Opened;
 			this.#counters.retainedMessages = opened.retainedMessages;
 			this.#counters.retainedBytes = opened.retainedBytes;
@@ -199,19 +208,10 @@ export class CommitPipeline {
 	}
 
 	#cancel(entry: Operation): void {
-		this.#cancellable.remove(entry);
+		this.#cancellable.cancel(entry);
 		this.#cancellableBytes -= entry.bytes;
 		this.#counters.pendingBytes -= entry.bytes;
 		this.#counters.cancelled++;
-		if (entry.ticket === null) return;
-		this.#cancelled.push(entry.ticket);
-		if (this.#cancelled.length > 1) return;
-		// Not at once: who waits may publish, to the very session that is acknowledging.
-		queueMicrotask(() => {
-			const tickets = this.#cancelled;
-			this.#cancelled = [];
-			for (const ticket of tickets) ticket.settle();
-		});
 	}
 
 	#makeFirm(entries: Iterable<Operation>): void {
@@ -237,6 +237,13 @@ export class CommitPipeline {
 		this.#endWaiting();
 	}
 
+	/** The worker looks for removals in all that it could not write. */
+	#followTrouble(): void {
+		if (this.#counters.trouble === "" || this.#link === null) return;
+		this.#dispatch(this.#link);
+		this.#troubleTimer.start(TROUBLE_BATCH_MS);
+	}
+
 	#hurry(): void {
 		this.#isUrgent = true;
 		this.#schedule();
@@ -252,6 +259,7 @@ export class CommitPipeline {
 			},
 			trouble: (words) => {
 				this.#counters.trouble = words;
+				if (words !== "") this.#troubleTimer.start(TROUBLE_BATCH_MS);
 				this.#options.onTrouble(words);
 			},
 			synced: (trouble) => this.#handleSynced(trouble),
@@ -290,8 +298,10 @@ export class CommitPipeline {
 
 	#handleSynced(trouble: string): void {
 		if (trouble === "") this.#counters.syncs++;
-		if (trouble === this.#syncTrouble) return;
+		const before = this.#syncTrouble;
+		if (trouble === before) return;
 		this.#syncTrouble = trouble;
+		if (trouble === "" && this.#counters.trouble !== before) return;
 		this.#counters.trouble = trouble;
 		this.#options.onTrouble(trouble);
 	}
@@ -302,6 +312,7 @@ export class CommitPipeline {
 		this.#makeFirm(this.#cancellable.takeOlderThan(0));
 		this.#entryTimer.stop();
 		this.#removalTimer.stop();
+		this.#troubleTimer.stop();
 		this.#dispatch(link);
 		try {
 			await link.ask({ type: "close" });

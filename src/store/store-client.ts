@@ -46,13 +46,21 @@ export class StoreClient implements Store {
 		retainedBytes: 0,
 		trouble: "",
 	};
+	onTroubleChanged: (() => void) | null = null;
 	readonly #options: StoreOptions;
 	readonly #pipeline: CommitPipeline;
 	readonly #lazy: LazyRetained;
 
 	constructor(options: StoreOptions) {
 		this.#options = options;
-		const pipeline = new CommitPipeline(options, this.counters);
+		const onTrouble = (words: string) => {
+			options.onTrouble(words);
+			this.onTroubleChanged?.();
+		};
+		const pipeline = new CommitPipeline(
+			{ ...options, onTrouble },
+			this.counters,
+		);
 		this.#pipeline = pipeline;
 		this.#lazy = new LazyRetained(
 			options.clock,
@@ -72,7 +80,7 @@ export class StoreClient implements Store {
 		return this.#pipeline.close();
 	}
 
-	/** Changes `store.max_bytes`; 0 for no limit. A failing commit is tried again at once. */
+	/** A failing commit is tried again at once. */
 	setMaxBytes(maxBytes: number): void {
 		this.#pipeline.setMaxBytes(maxBytes);
 	}

@@ -1,10 +1,12 @@
 import type { Database } from "better-sqlite3";
+import { Ballast } from "./ballast.ts";
 import { readOperation } from "./batch-codec.ts";
 import { ByteReader, ByteWriter } from "./byte-writer.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { describeTrouble, mayPass } from "./commit-trouble.ts";
 import { errorCode, limitFile, openDatabase } from "./database.ts";
 import { LogSync } from "./durability.ts";
+import { makeRoom } from "./make-room.ts";
 import { beginWalk, type RetainedWalk } from "./tables/retained.ts";
 import { Tables } from "./tables.ts";
 import { Touched } from "./touched.ts";
@@ -37,6 +39,7 @@ interface OpenState {
 	readonly tables: Tables;
 	readonly checkpoint: Checkpoint;
 	readonly sync: LogSync;
+	readonly ballast: Ballast;
 	maxBytes: number;
 }
 
@@ -98,7 +101,20 @@ export class StoreEngine {
 			const sync = new LogSync(database, request.syncIntervalMs, (trouble) =>
 				this.#post({ type: "synced", trouble }),
 			);
-			this.#open = { path, database, tables, checkpoint, sync, maxBytes };
+			const ballast = new Ballast(
+				path,
+				path === ":memory:" ? 0 : request.ballastBytes,
+				request.ballastDelayMs,
+			);
+			this.#open = {
+				path,
+				database,
+				tables,
+				checkpoint,
+				sync,
+				ballast,
+				maxBytes,
+			};
 			const { messages, bytes } = tables.retained.totals;
 			this.#answer(request.id, {
 				notice,
@@ -163,6 +179,10 @@ export class StoreEngine {
 		this.#retryTimer = null;
 		if (this.#held.length === 0) return;
 		const held = this.#held;
+		if (!this.#makeRoom(held)) {
+			this.#retryTimer = setTimeout(() => this.#retry(), RETRY_MS);
+			return;
+		}
 		this.#held = [];
 		this.#touched.clear();
 		for (const [index, request] of held.entries()) {
@@ -175,6 +195,13 @@ export class StoreEngine {
 		const waiting = this.#waiting;
 		this.#waiting = [];
 		for (const request of waiting) this.#tryRead(request);
+	}
+
+	/** @returns false while what is held cannot be written for certain */
+	#makeRoom(held: readonly CommitRequest[]): boolean {
+		if (!this.#troubleCode.startsWith("SQLITE_FULL")) return true;
+		const { database, tables, ballast } = this.#state;
+		return makeRoom(database, tables, ballast, held);
 	}
 
 	#tellTrouble(error: unknown): void {
@@ -258,10 +285,11 @@ export class StoreEngine {
 	}
 
 	#handleClose(id: number): void {
-		const { database, path, checkpoint, sync } = this.#state;
+		const { database, path, checkpoint, sync, ballast } = this.#state;
 		this.#retry();
 		checkpoint.stop();
 		sync.stop();
+		ballast.stop();
 		if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
 		this.#open = null;
 		const lost = this.#held.length;

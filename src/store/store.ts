@@ -145,6 +145,14 @@ export interface Store {
 	/** Commits what is pending, checkpoints and closes. */
 	close(): Promise<void>;
 
+	/**
+	 * Told whenever `counters.trouble` has changed.
+	 * One listener: the broker.
+	 */
+	onTroubleChanged: (() => void) | null;
+	/** Changes the database file's size at most, in bytes; 0 for no limit. Never below what it has. */
+	setMaxBytes(maxBytes: number): void;
+
 	/** Inserts or replaces a session's own row; leaves its subscriptions and queue alone. */
 	putSession(record: SessionRecord, ticket: CommitTicket | null): void;
 	/** Removes a session and all that belongs to it. */

@@ -12,6 +12,10 @@ export interface OpenRequest {
 	readonly wallMs: number;
 	/** `relaxed`: how long a commit may take to reach the medium; null for `strict`. */
 	readonly syncIntervalMs: number | null;
+	/** Size of the file that is removed when the disk is full; 0 for none. */
+	readonly ballastBytes: number;
+	/** When it is made after the start. */
+	readonly ballastDelayMs: number;
 }
 
 export interface CommitRequest {

@@ -59,6 +59,7 @@ export class LateStore implements Store {
 		retainedBytes: 0,
 		trouble: "",
 	};
+	onTroubleChanged: (() => void) | null = null;
 	readonly #options: LateStoreOptions;
 	readonly #clock: Clock;
 	readonly #state: Committed;
@@ -79,6 +80,14 @@ export class LateStore implements Store {
 
 	open(): Promise<void> {
 		return Promise.resolve();
+	}
+
+	setMaxBytes(): void {}
+
+	/** From now on, as far as the broker can tell, nothing can be written; empty: all is well again. */
+	setTrouble(words: string): void {
+		this.counters.trouble = words;
+		this.onTroubleChanged?.();
 	}
 
 	async close(): Promise<void> {
