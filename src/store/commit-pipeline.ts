@@ -1,12 +1,14 @@
-import type { Clock } from "../platform/clock.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import { CancellableEntries } from "./cancellable-entries.ts";
 import { LooseTimer } from "./loose-timer.ts";
+import { openRequest } from "./open-request.ts";
 import { type Operation, OperationKind } from "./operation.ts";
-import { findSqliteAddon, startStoreWorker } from "./start-worker.ts";
+import { startStoreWorker } from "./start-worker.ts";
 import type { StoreCounters } from "./store.ts";
+import type { StoreOptions } from "./store-options.ts";
+import { StoreRefusal } from "./store-refusal.ts";
 import { type AnyRequest, WorkerLink } from "./worker-link.ts";
-import type { Answer, Opened, WorkerLike } from "./worker-messages.ts";
+import type { Answer, Opened } from "./worker-messages.ts";
 import { operationBytes, WriteBatch } from "./write-batch.ts";
 
 /**
@@ -34,35 +36,6 @@ const MAX_CANCELLABLE_BYTES = 1024 * 1024;
 const MAX_REMOVALS = 1000;
 /** While nothing can be written, removals follow what waits in the worker this often. */
 const TROUBLE_BATCH_MS = 1000;
-const BALLAST_DELAY_MS = 10_000;
-
-export interface StoreOptions {
-	/** The database file; `:memory:` for none. */
-	readonly path: string;
-	readonly clock: Clock;
-	/** How long a cancellable entry may wait for its acknowledgement, ms; 0: it does not wait. */
-	readonly commitIntervalMs: number;
-	/** How long a lazy retained write, or a removal, may wait, ms. */
-	readonly lazyIntervalMs: number;
-	/** `durability = relaxed`: a commit may take so long to reach the medium, ms. Absent: `strict`. */
-	readonly syncIntervalMs?: number;
-	/** Size of a file that keeps room on the disk for removals; absent: none. */
-	readonly ballastBytes?: number;
-	/** When it is made after the start, ms. */
-	readonly ballastDelayMs?: number;
-	/** `store.max_bytes`: the file's size at most; 0 or absent for no limit. */
-	readonly maxBytes?: number;
-	/** Path of the SQLite addon, when it is not where the package has it. */
-	readonly nativeBinding?: string;
-	/** The worker died. Nothing can be stored any more: the caller ends the process. */
-	onFatal(error: Error): void;
-	/** Commits fail; told once and again when the reason changes. Empty when well again. */
-	onTrouble(words: string): void;
-	/** What a person should know about how the database was opened. */
-	onNotice?(words: string): void;
-	/** Stands in for the store's own worker thread. */
-	workerFactory?(): WorkerLike;
-}
 
 export class CommitPipeline {
 	readonly #options: StoreOptions;
@@ -95,30 +68,17 @@ export class CommitPipeline {
 		this.#troubleTimer = new LooseTimer(clock, () => this.#followTrouble());
 	}
 
+	/** @throws StoreRefusal */
 	async open(): Promise<void> {
-		const { path, clock, maxBytes, syncIntervalMs, nativeBinding } =
-			this.#options;
-		const { ballastBytes, ballastDelayMs } = this.#options;
-		const link = this.#startWorker();
+		const { path, maxBytes } = this.#options;
 		try {
-			const opened = (await link.ask({
-				type: "open",
-				path,
-				nativeBinding: nativeBinding ?? findSqliteAddon(),
-				maxBytes: maxBytes ?? 0,
-				wallMs: clock.wallMs(),
-				syncIntervalMs: syncIntervalMs ?? null,
-				ballastBytes: ballastBytes ?? 0,
-				ballastDelayMs: ballastDelayMs ?? BALLAST_DELAY_MS,
-			})) as Opened;
-			this.#counters.retainedMessages = opened.retainedMessages;
-			this.#counters.retainedBytes = opened.retainedBytes;
-			if (opened.notice !== "") this.#options.onNotice?.(opened.notice);
+			await this.#openWorker(path, maxBytes ?? 0);
 		} catch (error) {
-			await link.end();
-			throw error;
+			if (!(error instanceof StoreRefusal)) throw error;
+			const bytes = this.#options.onRefused?.(error) ?? null;
+			if (bytes === null) throw error;
+			await this.#openWorker(":memory:", bytes);
 		}
-		this.#link = link;
 		this.#schedule();
 	}
 
@@ -247,6 +207,21 @@ export class CommitPipeline {
 	#hurry(): void {
 		this.#isUrgent = true;
 		this.#schedule();
+	}
+
+	async #openWorker(path: string, maxBytes: number): Promise<void> {
+		const link = this.#startWorker();
+		try {
+			const request = openRequest(this.#options, path, maxBytes);
+			const opened = (await link.ask(request)) as Opened;
+			this.#counters.retainedMessages = opened.retainedMessages;
+			this.#counters.retainedBytes = opened.retainedBytes;
+			if (opened.notice !== "") this.#options.onNotice?.(opened.notice);
+		} catch (error) {
+			await link.end();
+			throw error;
+		}
+		this.#link = link;
 	}
 
 	#startWorker(): WorkerLink {

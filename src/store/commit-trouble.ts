@@ -1,5 +1,5 @@
 import { statfsSync, statSync } from "node:fs";
-import { errorCode } from "./database.ts";
+import { errorCode } from "./damage-signs.ts";
 
 /**
  * Failed commits: which of them may succeed later, and what to tell a person.

@@ -1,25 +1,40 @@
-import {
-	closeSync,
-	mkdirSync,
-	openSync,
-	readFileSync,
-	readSync,
-	renameSync,
-	statSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { mkdirSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import Sqlite, { type Database } from "better-sqlite3";
+import {
+	checkTables,
+	errorCode,
+	forgetDamage,
+	isUnusable,
+	signsOfDamage,
+	UnusableFile,
+} from "./damage-signs.ts";
+import { inWords, refuseRival } from "./open-error.ts";
+import {
+	complete,
+	exists,
+	pruneQuarantine,
+	setAside,
+	takeOver,
+	unfinishedPath,
+} from "./quarantine.ts";
+import { DamagedFile } from "./salvage/damaged-file.ts";
+import { scanLog } from "./salvage/log-frames.ts";
+import { describeSalvaged } from "./salvage/report.ts";
+import { type Salvaged, salvage } from "./salvage/salvage.ts";
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from "./schema.ts";
+import { StoreRefusal } from "./store-refusal.ts";
 
 /**
  * Opens the database file: pragmas, lock, migrations, and what to do with a file that
- * is none. Worker thread only.
+ * is damaged or not ours. Worker thread only.
  */
 
-const MAGIC = Buffer.from("SQLite format 3\u0000");
 const CACHE_KIBIBYTES = 4096;
 /** The log file is cut back to this when it begins anew; checkpoints come well before. */
 const WAL_KEEP_BYTES = 8 * 1024 * 1024;
+/** A version further ahead than this is no version but damage. */
+const VERSIONS_AHEAD = 1000;
 
 export interface OpenedDatabase {
 	readonly database: Database;
@@ -27,60 +42,129 @@ export interface OpenedDatabase {
 	readonly notice: string;
 }
 
-/** The file is no database of ours, or a damaged one. */
-class UnusableFile extends Error {}
+export interface OpenOptions {
+	/** Path of the SQLite addon; null where the package finds it itself. */
+	readonly nativeBinding: string | null;
+	readonly wallMs: number;
+	/** The process before did not stop in order: its log has to be there. */
+	readonly afterCrash: boolean;
+	/** Moves the state aside and begins with none. */
+	readonly resetState: boolean;
+	/** null when every commit is synced: a gap in the log then is damage, not a power cut. */
+	readonly syncIntervalMs: number | null;
+}
 
-/**
- * @param nativeBinding path of the SQLite addon; null where the package finds it itself
- * @throws Error naming the file and what to do
- */
+/** @throws StoreRefusal */
 export function openDatabase(
 	path: string,
-	nativeBinding: string | null,
-	wallMs: number,
+	options: OpenOptions,
 ): OpenedDatabase {
 	if (path === ":memory:")
-		return { database: openFile(path, nativeBinding), notice: "" };
+		return { database: openFile(path, options), notice: "" };
 	try {
-		mkdirSync(dirname(path), { recursive: true });
-		checkHeader(path);
-		return { database: openFile(path, nativeBinding), notice: "" };
+		mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+		const notices = [
+			options.resetState ? resetState(path, options) : "",
+			finishSalvage(path, options),
+			describeMissingLog(path, options),
+		];
+		const { database, notice } = openOrSalvage(path, options);
+		notices.push(notice);
+		return { database, notice: notices.filter(Boolean).join("; ") };
 	} catch (error) {
-		if (!isUnusable(error)) throw inWords(error, path);
-		const reason = (error as Error).message;
-		try {
-			const place = quarantine(path, wallMs);
-			const notice = `the state in ${path} could not be used (${reason}): it was moved to ${place}, and the broker starts with empty state`;
-			return { database: openFile(path, nativeBinding), notice };
-		} catch (later) {
-			throw inWords(later, path);
-		}
+		throw inWords(error, path);
 	}
 }
 
-/**
- * Before SQLite touches anything: it would delete the log of a file it does not know.
- * Never done to a file that this process has open: closing any descriptor of a file
- * drops the locks that the process holds on it.
- */
-function checkHeader(path: string): void {
-	if (!exists(path)) return;
-	const file = openSync(path, "r");
-	const header = Buffer.alloc(MAGIC.length);
-	const length = readSync(file, header);
-	closeSync(file);
-	if (length > 0 && !header.equals(MAGIC))
-		throw new UnusableFile("it is not a database");
+function openOrSalvage(path: string, options: OpenOptions): OpenedDatabase {
+	let reason = signsOfDamage(path, options.syncIntervalMs === null);
+	if (reason === "") {
+		try {
+			return { database: openFile(path, options), notice: "" };
+		} catch (error) {
+			if (!isUnusable(error)) throw error;
+			reason = (error as Error).message;
+		}
+	}
+	const notice = replaceBySalvaged(path, reason, options);
+	return { database: openFile(path, options), notice };
 }
 
-function openFile(path: string, nativeBinding: string | null): Database {
+/** @returns what was done, in words */
+function replaceBySalvaged(
+	path: string,
+	reason: string,
+	options: OpenOptions,
+): string {
+	refuseRival(path);
+	refuseNewer(path, readVersion(path));
+	const salvaged = salvageWithRoom(path, options);
+	complete(path);
+	const place = takeOver(path, options.wallMs);
+	forgetDamage(path);
+	return `the state in ${path} could not be used (${reason}): it was moved to ${place}; ${describeSalvaged(salvaged)}`;
+}
+
+/** A disk without room for the new file gets it from what earlier accidents left. */
+function salvageWithRoom(path: string, options: OpenOptions): Salvaged {
+	try {
+		return salvageInto(unfinishedPath(path), path, options);
+	} catch (error) {
+		if (!errorCode(error).startsWith("SQLITE_FULL")) throw error;
+		pruneQuarantine(path, 0, null);
+		return salvageInto(unfinishedPath(path), path, options);
+	}
+}
+
+function salvageInto(
+	target: string,
+	path: string,
+	options: OpenOptions,
+): Salvaged {
+	rmSync(target, { force: true });
+	try {
+		return salvage(path, target, options.nativeBinding);
+	} catch (error) {
+		rmSync(target, { force: true });
+		throw error;
+	}
+}
+
+/** A salvage that was cut off when its file was complete. */
+function finishSalvage(path: string, { wallMs }: OpenOptions): string {
+	const place = takeOver(path, wallMs);
+	if (place === null) return "";
+	forgetDamage(path);
+	return `a salvage that had been cut off was finished: the damaged state is in ${place}`;
+}
+
+function resetState(path: string, { wallMs }: OpenOptions): string {
+	refuseRival(path);
+	const place = setAside(path, wallMs);
+	forgetDamage(path);
+	return place === null
+		? "there was no state to reset"
+		: `the state was reset as asked for: what there was is in ${place}, and the broker starts with empty state`;
+}
+
+/** While a broker runs its log is there, and a kill leaves it. */
+function describeMissingLog(path: string, { afterCrash }: OpenOptions): string {
+	if (!afterCrash || !exists(path) || exists(`${path}-wal`)) return "";
+	return `the log of ${path} (${path}-wal) is gone: what was acknowledged since it was last copied into the database may be lost`;
+}
+
+function openFile(path: string, options: OpenOptions): Database {
+	const { nativeBinding } = options;
+	const fileBytes = path === ":memory:" ? 0 : bytesOf(path);
 	const database = new Sqlite(path, {
 		timeout: 0,
 		...(nativeBinding === null ? {} : { nativeBinding }),
 	});
 	try {
 		lock(database);
-		const version = checkVersion(database, path);
+		const version = readVersionOf(database, path);
+		if (!isEmpty(database))
+			checkTables(database, version, fileBytes, nativeBinding);
 		setPragmas(database);
 		migrate(database, version);
 		return database;
@@ -88,6 +172,10 @@ function openFile(path: string, nativeBinding: string | null): Database {
 		database.close();
 		throw error;
 	}
+}
+
+function bytesOf(path: string): number {
+	return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** From here to close() nobody else can open the file. */
@@ -98,20 +186,36 @@ function lock(database: Database): void {
 	database.exec("BEGIN EXCLUSIVE; COMMIT");
 }
 
-function checkVersion(database: Database, path: string): number {
+function isEmpty(database: Database): boolean {
+	const sql = "SELECT count(*) FROM sqlite_schema";
+	return database.prepare(sql).pluck().get() === 0;
+}
+
+function readVersionOf(database: Database, path: string): number {
 	const version = pragmaNumber(database, "user_version");
 	const application = pragmaNumber(database, "application_id");
-	const tables = database
-		.prepare("SELECT count(*) FROM sqlite_schema")
-		.pluck()
-		.get();
-	if (tables !== 0 && application !== APPLICATION_ID)
+	if (!isEmpty(database) && application !== APPLICATION_ID)
 		throw new UnusableFile("it is the database of another program");
-	if (version > SCHEMA_VERSION)
-		throw new Error(
-			`${path} was written by a newer version of the broker (format ${version}, this one knows up to ${SCHEMA_VERSION}): install that version again, or move the file away to start with empty state`,
-		);
+	refuseNewer(path, version);
+	if (version < 0 || version > SCHEMA_VERSION)
+		throw new UnusableFile(`${version} is no version of its format`);
 	return version;
+}
+
+/** The version of a file that SQLite does not open; 0 when it cannot be read. */
+function readVersion(path: string): number {
+	const file = new DamagedFile(path, scanLog(`${path}-wal`));
+	file.close();
+	return file.applicationId === APPLICATION_ID ? file.userVersion : 0;
+}
+
+function refuseNewer(path: string, version: number): void {
+	if (version <= SCHEMA_VERSION || version > SCHEMA_VERSION + VERSIONS_AHEAD)
+		return;
+	throw new StoreRefusal(
+		"newer",
+		`${path} was written by a newer version of the broker (format ${version}, this one knows up to ${SCHEMA_VERSION}): install that version again, or start this one once with --reset-state, which moves the state aside and starts with none`,
+	);
 }
 
 function setPragmas(database: Database): void {
@@ -136,65 +240,4 @@ export function limitFile(database: Database, maxBytes: number): void {
 
 function pragmaNumber(database: Database, name: string): number {
 	return Number(database.pragma(name, { simple: true }));
-}
-
-/** SQLite's name of what went wrong (`SQLITE_FULL`); empty for other errors. */
-export function errorCode(error: unknown): string {
-	return error instanceof Sqlite.SqliteError ? error.code : "";
-}
-
-function isUnusable(error: unknown): boolean {
-	const code = errorCode(error);
-	return (
-		error instanceof UnusableFile ||
-		code === "SQLITE_NOTADB" ||
-		code.startsWith("SQLITE_CORRUPT")
-	);
-}
-
-/** Moves the file and its companions aside. @returns where the file is now */
-function quarantine(path: string, wallMs: number): string {
-	const folder = join(dirname(path), "quarantine");
-	mkdirSync(folder, { recursive: true });
-	const time = new Date(wallMs).toISOString().replace(/[:.]/g, "-");
-	const place = join(folder, `${basename(path)}.${time}`);
-	for (const suffix of ["", "-wal", "-shm", "-journal"])
-		if (exists(path + suffix)) renameSync(path + suffix, place + suffix);
-	return place;
-}
-
-function exists(path: string): boolean {
-	return statSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-function inWords(error: unknown, path: string): Error {
-	const { message } = error as Error;
-	if (message.includes(path)) return error as Error;
-	const code = errorCode(error);
-	const words = code.startsWith("SQLITE_BUSY")
-		? `another broker uses ${path}${holder(path)}: stop it, or give this one another data_dir`
-		: `cannot open the database ${path}: ${message}${advice(code)}`;
-	return new Error(words, { cause: error });
-}
-
-function advice(code: string): string {
-	if (code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY"))
-		return "; the folder and the file must be writable for the user the broker runs as";
-	if (code.startsWith("SQLITE_FULL") || code.startsWith("SQLITE_IOERR"))
-		return "; look at the free space and the health of the disk";
-	return "";
-}
-
-/** Who holds a lock on the file, as far as Linux tells. */
-function holder(path: string): string {
-	try {
-		const { ino } = statSync(path);
-		for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
-			const [, , , , pid, file] = line.trim().split(/\s+/);
-			if (file?.split(":")[2] === String(ino)) return ` (process ${pid})`;
-		}
-	} catch {
-		// No /proc, or not ours to read: the words do without.
-	}
-	return "";
 }

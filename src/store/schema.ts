@@ -13,13 +13,18 @@ export const SCHEMA_VERSION = migrations.length;
 /** "MQTB": tells our files from those of other programs. */
 export const APPLICATION_ID = 0x4d515442;
 
-/** Brings a file up to {@link SCHEMA_VERSION}, all steps in one transaction. */
-export function migrate(database: Database, version: number): void {
-	if (version === SCHEMA_VERSION) return;
+/** Brings a file from `version` up to `target`, all steps in one transaction. */
+export function migrate(
+	database: Database,
+	version: number,
+	target = SCHEMA_VERSION,
+): void {
+	if (version === target) return;
 	database.transaction(() => {
-		for (const migration of migrations.slice(version)) migration(database);
+		for (const migration of migrations.slice(version, target))
+			migration(database);
 		database.pragma(`application_id = ${APPLICATION_ID}`);
-		database.pragma(`user_version = ${SCHEMA_VERSION}`);
+		database.pragma(`user_version = ${target}`);
 	})();
 }
 

@@ -1,5 +1,5 @@
 import type { ApplicationMessage } from "../protocol/messages.ts";
-import { CommitPipeline, type StoreOptions } from "./commit-pipeline.ts";
+import { CommitPipeline } from "./commit-pipeline.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
 import { LazyRetained } from "./lazy-retained.ts";
 import { packFlags } from "./message-codec.ts";
@@ -24,10 +24,11 @@ import {
 	type StoredWill,
 	type SubscriptionRecord,
 } from "./store.ts";
+import type { StoreOptions } from "./store-options.ts";
 import { packOptions } from "./subscription-options.ts";
 import type { RetainedPage } from "./worker-messages.ts";
 
-export type { StoreOptions } from "./commit-pipeline.ts";
+export type { StoreOptions } from "./store-options.ts";
 
 /**
  * The store as the broker sees it: turns each call into an operation or a request for

@@ -4,9 +4,16 @@ import { readOperation } from "./batch-codec.ts";
 import { ByteReader, ByteWriter } from "./byte-writer.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { describeTrouble, mayPass } from "./commit-trouble.ts";
-import { errorCode, limitFile, openDatabase } from "./database.ts";
+import {
+	errorCode,
+	isDamage,
+	noteDamage,
+	UnusableFile,
+} from "./damage-signs.ts";
+import { limitFile, openDatabase } from "./database.ts";
 import { LogSync } from "./durability.ts";
 import { makeRoom } from "./make-room.ts";
+import { StoreRefusal } from "./store-refusal.ts";
 import { beginWalk, type RetainedWalk } from "./tables/retained.ts";
 import { Tables } from "./tables.ts";
 import { Touched } from "./touched.ts";
@@ -82,6 +89,13 @@ export class StoreEngine {
 		}
 	}
 
+	/** The worker ends by this error: what it says about the file must not be forgotten. */
+	noteDeath(error: unknown): void {
+		if (this.#open === null || !isDamage(error)) return;
+		const { path } = this.#open;
+		if (path !== ":memory:") noteDamage(path, (error as Error).message);
+	}
+
 	get #state(): OpenState {
 		if (this.#open === null) throw new Error("the store is not open");
 		return this.#open;
@@ -90,11 +104,7 @@ export class StoreEngine {
 	#handleOpen(request: OpenRequest): void {
 		const { path, maxBytes } = request;
 		try {
-			const { database, notice } = openDatabase(
-				path,
-				request.nativeBinding,
-				request.wallMs,
-			);
+			const { database, notice } = openDatabase(path, request);
 			limitFile(database, maxBytes);
 			const tables = new Tables(database);
 			const checkpoint = new Checkpoint(database);
@@ -122,8 +132,9 @@ export class StoreEngine {
 				retainedBytes: bytes,
 			});
 		} catch (error) {
-			const { message } = error as Error;
-			this.#post({ type: "refusal", id: request.id, words: message });
+			const { message: words } = error as Error;
+			const kind = error instanceof StoreRefusal ? error.kind : "unusable";
+			this.#post({ type: "refusal", id: request.id, words, kind });
 		}
 	}
 
@@ -223,8 +234,13 @@ export class StoreEngine {
 
 	/** A disk that cannot be read fails that one read; a damaged file ends the worker. */
 	#refuseRead({ id }: ReadRequest, error: unknown): void {
-		if (!mayPass(error)) throw error;
 		const { path } = this.#state;
+		if (errorCode(error) === "") {
+			// Not SQLite's word: what it read was none of ours.
+			const words = `a row cannot be read: ${(error as Error).message}`;
+			throw new UnusableFile(words, { cause: error });
+		}
+		if (!mayPass(error)) throw error;
 		const words = `cannot read ${path}: ${(error as Error).message}`;
 		this.#post({ type: "refusal", id, words });
 	}

@@ -1,3 +1,4 @@
+import { StoreRefusal } from "./store-refusal.ts";
 import type {
 	Answer,
 	CloseRequest,
@@ -110,7 +111,11 @@ export class WorkerLink {
 				this.#takeWaiter(reply.id)?.resolve(reply.answer);
 				break;
 			case "refusal":
-				this.#takeWaiter(reply.id)?.reject(new Error(reply.words));
+				this.#takeWaiter(reply.id)?.reject(
+					reply.kind === undefined
+						? new Error(reply.words)
+						: new StoreRefusal(reply.kind, reply.words),
+				);
 				break;
 		}
 	}

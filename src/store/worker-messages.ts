@@ -1,4 +1,5 @@
 import type { QueuePart, SavedSession } from "./store.ts";
+import type { RefusalKind } from "./store-refusal.ts";
 
 /** What the main thread and the worker say to each other. Types only. */
 
@@ -16,6 +17,10 @@ export interface OpenRequest {
 	readonly ballastBytes: number;
 	/** When it is made after the start. */
 	readonly ballastDelayMs: number;
+	/** The process before did not stop in order. */
+	readonly afterCrash: boolean;
+	/** Moves the state aside and begins with none. */
+	readonly resetState: boolean;
 }
 
 export interface CommitRequest {
@@ -107,6 +112,8 @@ export type WorkerReply =
 			readonly type: "refusal";
 			readonly id: number;
 			readonly words: string;
+			/** Of a request to open only. */
+			readonly kind?: RefusalKind;
 	  }
 	| {
 			readonly type: "committed";

@@ -11,4 +11,5 @@ const engine = new StoreEngine(
 	(reply: WorkerReply, transfer: ArrayBuffer[] = []) =>
 		port.postMessage(reply, transfer),
 );
+process.on("uncaughtExceptionMonitor", (error) => engine.noteDeath(error));
 port.on("message", (request: WorkerRequest) => engine.handle(request));

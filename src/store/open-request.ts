@@ -1,0 +1,28 @@
+import { findSqliteAddon } from "./start-worker.ts";
+import type { StoreOptions } from "./store-options.ts";
+import type { AnyRequest } from "./worker-link.ts";
+
+/** What the worker is asked for at the start. Main thread only. */
+
+/** How long after the start the ballast is made: then the start is over, whatever the card. */
+const BALLAST_DELAY_MS = 10_000;
+
+/** @param path of the database, or `:memory:` when the one of the options cannot be used */
+export function openRequest(
+	options: StoreOptions,
+	path: string,
+	maxBytes: number,
+): AnyRequest {
+	return {
+		type: "open",
+		path,
+		nativeBinding: options.nativeBinding ?? findSqliteAddon(),
+		maxBytes,
+		wallMs: options.clock.wallMs(),
+		syncIntervalMs: options.syncIntervalMs ?? null,
+		ballastBytes: options.ballastBytes ?? 0,
+		ballastDelayMs: options.ballastDelayMs ?? BALLAST_DELAY_MS,
+		afterCrash: options.wasKilled?.() ?? false,
+		resetState: options.resetState ?? false,
+	};
+}
