@@ -38,7 +38,8 @@ export class Router {
 	/**
 	 * Delivers a message to everybody it concerns. Authorisation has been done.
 	 * @param client who published; null for the broker itself
-	 * @returns Success, or NoMatchingSubscribers when nobody wanted it
+	 * @returns Success; NoMatchingSubscribers when nobody wanted it; QuotaExceeded when a
+	 *   full queue has refused it
 	 */
 	publish(delivery: Delivery, client: ClientInfo | null): ReasonCode {
 		const { publish } = delivery;
@@ -55,6 +56,7 @@ export class Router {
 			subscription.session.deliver(delivery, subscription); // [MQTT-4.5.0-1] [v3.1.1 MQTT-4.5.0-1]
 		}
 		for (const group of groups) this.#deliverShared(group, delivery);
+		if (delivery.isRejected) return ReasonCode.QuotaExceeded;
 		return subscriptions.length === 0 && groups.length === 0
 			? ReasonCode.NoMatchingSubscribers
 			: ReasonCode.Success;

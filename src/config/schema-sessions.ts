@@ -141,6 +141,21 @@ export const queueFields = defineFragment({
 			runtime: true,
 			doc: "fifo delivers the oldest message first and drops the newest when a queue is full; this is the order the standard asks for. lifo delivers the newest first and drops the oldest: for clients that care about the present only.",
 		},
+		{
+			key: "queue_overflow",
+			type: "choice",
+			values: ["auto", "drop_newest", "drop_oldest", "reject"],
+			default: "auto",
+			runtime: true,
+			doc: "What happens to a message that finds a client's queue full. drop_newest drops it; drop_oldest drops the oldest one that waits instead; reject drops it and tells an MQTT 5 publisher of QoS 1 or 2 (quota exceeded) when the queue is that of a persistent session, so that it can send the message again later: others who had room for it then get it twice. auto is drop_newest for queue_type fifo and drop_oldest for lifo. Each drop is counted.",
+		},
+		{
+			key: "queue_qos0_messages",
+			type: "flag",
+			default: "off",
+			runtime: true,
+			doc: "Queue messages of QoS 0 too for clients that are away with a persistent session, in order with the others and within the same limits. The standard leaves it open; without it such messages are lost for clients that are away.",
+		},
 	],
 });
 

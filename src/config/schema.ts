@@ -14,6 +14,7 @@ import {
 } from "./schema-access.ts";
 import { ignoredFields } from "./schema-ignored.ts";
 import { laterFields } from "./schema-later.ts";
+import { limitFields } from "./schema-limits.ts";
 import { listenerFields } from "./schema-listeners.ts";
 import {
 	logFields,
@@ -33,6 +34,7 @@ export const coreFragments: readonly SchemaFragment[] = [
 	sessionFields,
 	queueFields,
 	willFields,
+	limitFields,
 	storeFields,
 	logFields,
 	statisticsFields,
@@ -52,6 +54,7 @@ export type Settings = SettingsOf<typeof generalFields.fields> &
 	SettingsOf<typeof sessionFields.fields> &
 	SettingsOf<typeof queueFields.fields> &
 	SettingsOf<typeof willFields.fields> &
+	SettingsOf<typeof limitFields.fields> &
 	SettingsOf<typeof storeFields.fields> &
 	SettingsOf<typeof logFields.fields> &
 	SettingsOf<typeof statisticsFields.fields>;

@@ -12,7 +12,8 @@
  * Bounded: the connection stops reading when {@link AckRing.length} reaches its limit.
  */
 import { PacketType } from "../protocol/constants.ts";
-import { CommitTicket } from "../store/commit-ticket.ts";
+import type { ReasonCode } from "../protocol/reason-codes.ts";
+import { RefusableTicket } from "../session/refusable-ticket.ts";
 
 /** Who writes the acknowledgements. */
 export interface AckSink {
@@ -22,15 +23,19 @@ export interface AckSink {
 }
 
 /** One acknowledgement; ready when all it waits for is settled. */
-export class PendingAck extends CommitTicket {
+export class PendingAck extends RefusableTicket {
 	/** First byte of the packet; 0 when `frame` holds all of it. */
 	readonly type: number;
 	readonly packetId: number;
 	reasonCode = 0;
+	/** A refusal that came from elsewhere stands. */
+	isRefused = false;
 	/** A packet with more than a packet id and a reason code. */
 	frame: Buffer | null = null;
 	/** Runs when the acknowledgement has been written. */
 	whenSent: (() => void) | null = null;
+	/** Runs when a refusal comes after the packet was handled. */
+	whenRefused: (() => void) | null = null;
 	readonly #ring: AckRing;
 
 	constructor(ring: AckRing, type: number, packetId: number) {
@@ -38,6 +43,12 @@ export class PendingAck extends CommitTicket {
 		this.#ring = ring;
 		this.type = type;
 		this.packetId = packetId;
+	}
+
+	override refuse(reason: ReasonCode): void {
+		this.isRefused = true;
+		this.reasonCode = reason;
+		if (this.whenRefused !== null) this.whenRefused();
 	}
 
 	protected override onDurable(): void {

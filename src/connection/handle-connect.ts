@@ -109,6 +109,12 @@ function open(connection: Connection): void {
 		);
 		return;
 	}
+	const isNew = broker.registry.get(client.clientId) === undefined;
+	if (isNew && broker.registry.size >= broker.settings.max_sessions) {
+		const words = "max_sessions is reached";
+		refuseConnect(connection, ReasonCode.QuotaExceeded, words);
+		return;
+	}
 	connection.hold(Hold.Connecting);
 	connection.unhold(Hold.TakeOver);
 	const outlet = new ClientOutlet(

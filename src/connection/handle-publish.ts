@@ -40,7 +40,8 @@ export function handlePublish(
 	} else if (publish.qos === 1) {
 		checkReceiveMaximum(connection);
 		const ack = connection.acks.add(PacketType.Puback, publish.packetId); // [MQTT-4.3.2-4]
-		ack.reasonCode = route(connection, publish, ack);
+		const reason = route(connection, publish, ack);
+		if (!ack.isRefused) ack.reasonCode = reason;
 		ack.settle();
 		connection.limitPendingAcks();
 	} else {
@@ -58,17 +59,32 @@ function handleQoS2(connection: Connection, publish: Publish): void {
 	if (!isRepeated) checkReceiveMaximum(connection);
 	const ack = connection.acks.add(PacketType.Pubrec, packetId); // [MQTT-4.3.3-8]
 	if (!isRepeated) {
-		ack.reasonCode = route(connection, publish, ack);
+		const reason = route(connection, publish, ack);
+		if (!ack.isRefused) ack.reasonCode = reason;
 		// [MQTT-4.3.3-9]: after a refusal the id is free again
 		if (ack.reasonCode < 0x80) {
 			session.receivedIds.add(packetId);
 			if (session.isPersistent) {
 				broker.store.putReceivedId(session.key, packetId, ack);
 			}
+			ack.whenRefused = () => forgetReceived(connection, packetId, ack);
 		}
 	}
 	ack.settle();
 	connection.limitPendingAcks();
+}
+
+/** A refusal that came late; who cannot be told it goes on as if there were none. */
+function forgetReceived(
+	{ session, broker, dialect }: Connection,
+	packetId: number,
+	ack: PendingAck,
+): void {
+	if (dialect?.hasReasonCodes !== true) return;
+	if (session?.receivedIds.delete(packetId) !== true) return;
+	if (session.isPersistent) {
+		broker.store.deleteReceivedId(session.key, packetId, ack);
+	}
 }
 
 function route(
@@ -91,6 +107,9 @@ function route(
 		pauseFor(connection, delivery.slowOutlet as ClientOutlet);
 	}
 	limitStoreBacklog(connection, publish, ack);
+	const canBeTold = connection.dialect?.hasReasonCodes === true;
+	if (reason === ReasonCode.QuotaExceeded && !canBeTold)
+		return ReasonCode.Success;
 	return reason;
 }
 

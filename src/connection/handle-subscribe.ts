@@ -88,6 +88,11 @@ function refusalOf(
 		logRefused(connection, filter, "above max_subscriptions_per_client");
 		return ReasonCode.QuotaExceeded;
 	}
+	const { size } = broker.router.subscriptions;
+	if (isNew && size >= broker.settings.max_subscriptions) {
+		logRefused(connection, filter, "max_subscriptions is reached");
+		return ReasonCode.QuotaExceeded;
+	}
 	return null;
 }
 

@@ -16,6 +16,8 @@ export class Delivery extends Fanout {
 	readonly ticket: CommitTicket | null;
 	/** A subscriber that cannot keep up: its publishers pause for a moment. */
 	slowOutlet: Outlet | null = null;
+	/** A queue was full and its session's publishers want to know (`queue_overflow = reject`). */
+	isRejected = false;
 	readonly #context: SessionContext;
 	#stored: StoredMessage | null = null;
 

@@ -27,6 +27,8 @@ export class Outbound implements InflightOwner {
 	readonly queue = new OfflineQueue();
 	/** By filter; only the first is being read. */
 	readonly replays: Map<string, RetainedReplay>;
+	/** What waited when the client connected has not all been sent. */
+	isCatchingUp: boolean;
 	readonly #session: Session;
 	readonly #window: number;
 	/** `queue_type = lifo` when the client connected. */
@@ -53,7 +55,8 @@ export class Outbound implements InflightOwner {
 		);
 		this.#newestFirst = settings.queue_type === "lifo";
 		this.#reader = new QueueReader(session, this, this.#newestFirst);
-		if (session.queuedMessages > 0) this.queue.isSpilled = true;
+		this.isCatchingUp = session.queuedMessages > 0;
+		this.queue.isSpilled = this.isCatchingUp;
 	}
 
 	get #hasRoom(): boolean {
@@ -194,7 +197,9 @@ export class Outbound implements InflightOwner {
 		) {
 			this.#reader.load();
 		}
-		if (this.queue.length === 0 && !this.queue.isSpilled) this.#pumpReplays();
+		if (this.queue.length > 0 || this.queue.isSpilled) return;
+		this.isCatchingUp = false;
+		this.#pumpReplays();
 	}
 
 	#sendQueued(entry: InflightEntry): void {
@@ -204,6 +209,11 @@ export class Outbound implements InflightOwner {
 		if (isExpired && !(isResent && entry.qos === 2)) {
 			counters.expired++; // [MQTT-3.3.2-5]; a QoS 2 message once sent stays [MQTT-4.3.3-7]
 			this.#session.forget(entry);
+			return;
+		}
+		if (entry.qos === 0) {
+			this.#transmit(entry, false);
+			this.#session.forget(entry); // nobody will acknowledge it
 			return;
 		}
 		const storedId = entry.packetId;
@@ -232,8 +242,13 @@ export class Outbound implements InflightOwner {
 			duplicate,
 			this.#session.remainingExpirySeconds(entry.message),
 		);
-		if (result === SendResult.TooLarge) this.#discardTooLarge(entry);
-		else this.#session.context.counters.publishSent++;
+		if (result === SendResult.Sent) {
+			this.#session.context.counters.publishSent++;
+		} else if (entry.qos > 0) {
+			this.#discardTooLarge(entry);
+		} else {
+			this.#session.context.counters.droppedTooLarge++;
+		}
 	}
 
 	#discardTooLarge(entry: InflightEntry): void {

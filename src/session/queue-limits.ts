@@ -2,6 +2,7 @@
  * How much may wait for one client. A full queue never grows: it drops, counts what it
  * dropped, and says which key raises the limit, once per client and interval.
  */
+import type { Settings } from "../config/schema.ts";
 import { QueuePart } from "../store/store.ts";
 import type { StoredMessage } from "../store/stored-message.ts";
 import type { Outlet } from "./outlet.ts";
@@ -12,49 +13,99 @@ import type { Session } from "./session.ts";
 const TRIM_MESSAGES = 100;
 const TRIM_BYTES = 256 * 1024;
 
+/** Whether one more message may wait. */
+export const Room = {
+	Yes: 0,
+	/** The message is dropped. */
+	No: 1,
+	/** The message is dropped, and its publisher is to know. */
+	Rejected: 2,
+} as const;
+export type Room = (typeof Room)[keyof typeof Room];
+
 /**
- * Asks whether one more message may wait. A full `fifo` queue refuses the new message;
- * a full `lifo` queue makes room by dropping its oldest one.
+ * Asks whether one more message may wait; a full queue makes room by dropping its
+ * oldest message, or not, as `queue_overflow` says.
  */
-export function hasRoomInQueue(
+export function roomInQueue(session: Session, message: StoredMessage): Room {
+	const key = exhaustedKey(session, message);
+	if (key === null) return Room.Yes;
+	const { settings, counters } = session.context;
+	counters.droppedQueueFull++;
+	reportDrop(session, key);
+	switch (overflowOf(settings)) {
+		case "drop_newest":
+			return Room.No;
+		case "reject":
+			if (!session.isPersistent) return Room.No;
+			counters.rejectedQueueFull++;
+			return Room.Rejected;
+		default:
+			return makeRoom(session, message, key) ? Room.Yes : Room.No;
+	}
+}
+
+function overflowOf(
+	settings: Settings,
+): Exclude<Settings["queue_overflow"], "auto"> {
+	const { queue_overflow, queue_type } = settings;
+	if (queue_overflow !== "auto") return queue_overflow;
+	return queue_type === "fifo" ? "drop_newest" : "drop_oldest";
+}
+
+/** The limit that one more message would pass; null when there is room. */
+function exhaustedKey(session: Session, message: StoredMessage): string | null {
+	const { settings, counters } = session.context;
+	const bytes = message.payload.length;
+	if (waitingMessages(session) >= maxMessages(session)) {
+		return session.outbound === null
+			? "max_offline_messages"
+			: "max_online_messages";
+	}
+	if (session.queuedBytes + bytes > settings.max_queued_bytes)
+		return "max_queued_bytes";
+	if (counters.queuedMessages >= settings.max_queued_messages_total)
+		return "max_queued_messages_total";
+	if (counters.queuedBytes + bytes > settings.max_queued_bytes_total)
+		return "max_queued_bytes_total";
+	return null;
+}
+
+/** @returns false when dropping what this session has does not help */
+function makeRoom(
 	session: Session,
 	message: StoredMessage,
+	key: string,
 ): boolean {
 	const { settings } = session.context;
-	const { outbound } = session;
-	const inflight = outbound === null ? 0 : outbound.inflight.size;
-	const maxMessages =
-		outbound === null
-			? settings.max_offline_messages
-			: settings.max_online_messages;
-	const isFull = session.queuedMessages - inflight >= maxMessages;
-	const isHeavy =
-		session.queuedBytes + message.payload.length > settings.max_queued_bytes;
-	if (!isFull && !isHeavy) return true;
-	const countKey =
-		outbound === null ? "max_offline_messages" : "max_online_messages";
-	session.context.counters.droppedQueueFull++;
-	reportDrop(session, isFull ? countKey : "max_queued_bytes");
-	if (settings.queue_type === "fifo") return false;
+	if (key.endsWith("_total") && waitingMessages(session) === 0) return false;
 	// While the oldest are being dropped the queue may stand above its limit for a moment.
-	const isFarAbove = session.queuedMessages - inflight >= 2 * maxMessages;
+	const isFarAbove = waitingMessages(session) >= 2 * maxMessages(session);
 	const isTooLarge = message.payload.length > settings.max_queued_bytes;
 	if (isFarAbove || isTooLarge) return false;
 	dropOldest(session);
 	return true;
 }
 
-function isAboveLimits(session: Session): boolean {
+/** What waits behind the window. */
+function waitingMessages(session: Session): number {
+	return session.queuedMessages - (session.outbound?.inflight.size ?? 0);
+}
+
+function maxMessages(session: Session): number {
 	const { settings } = session.context;
-	const { outbound } = session;
-	const inflight = outbound === null ? 0 : outbound.inflight.size;
-	const maxMessages =
-		outbound === null
-			? settings.max_offline_messages
-			: settings.max_online_messages;
+	return session.outbound === null
+		? settings.max_offline_messages
+		: settings.max_online_messages;
+}
+
+function isAboveLimits(session: Session): boolean {
+	const { settings, counters } = session.context;
 	return (
-		session.queuedMessages - inflight > maxMessages ||
-		session.queuedBytes > settings.max_queued_bytes
+		waitingMessages(session) > maxMessages(session) ||
+		session.queuedBytes > settings.max_queued_bytes ||
+		counters.queuedMessages > settings.max_queued_messages_total ||
+		counters.queuedBytes > settings.max_queued_bytes_total
 	);
 }
 
@@ -120,12 +171,7 @@ function reportDrop(session: Session, key: string): void {
 
 /** Without counting or dropping anything: would one more message find room? */
 export function canTakeMessage(session: Session): boolean {
-	const { settings } = session.context;
-	if (session.outbound === null) {
-		return session.queuedMessages < settings.max_offline_messages;
-	}
-	const waiting = session.queuedMessages - session.outbound.inflight.size;
-	return waiting < settings.max_online_messages;
+	return waitingMessages(session) < maxMessages(session);
 }
 
 /** Half full: time for publishers to wait, if the client takes its messages at all. */
@@ -140,9 +186,8 @@ export function hasEmptied(session: Session): boolean {
 
 function isAboveShare(session: Session, share: number): boolean {
 	const { max_online_messages, max_queued_bytes } = session.context.settings;
-	const inflight = session.outbound?.inflight.size ?? 0;
 	return (
-		session.queuedMessages - inflight > max_online_messages * share ||
+		waitingMessages(session) > max_online_messages * share ||
 		session.queuedBytes > max_queued_bytes * share
 	);
 }

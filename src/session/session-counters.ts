@@ -10,6 +10,10 @@ export class SessionCounters {
 	expired = 0;
 	/** Messages larger than what a client takes. */
 	droppedTooLarge = 0;
+	/** Publishers were told that a queue is full (`queue_overflow = reject`). */
+	rejectedQueueFull = 0;
+	/** Messages not retained because there are too many retained ones. */
+	refusedRetained = 0;
 	/** Messages waiting in all queues or in flight, QoS > 0. */
 	queuedMessages = 0;
 	/** Their topic, payload and property bytes. */

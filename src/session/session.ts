@@ -12,7 +12,12 @@ import type { Delivery } from "./delivery.ts";
 import { InflightEntry } from "./inflight.ts";
 import { Outbound } from "./outbound.ts";
 import { type Outlet, SendResult } from "./outlet.ts";
-import { hasRoomInQueue, isFilling, reportSlowReader } from "./queue-limits.ts";
+import {
+	isFilling,
+	Room,
+	reportSlowReader,
+	roomInQueue,
+} from "./queue-limits.ts";
 import { countedBytes, parkEntry, storeEntry } from "./queue-rows.ts";
 import type { RetainedReplay } from "./retained-replay.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -185,6 +190,10 @@ export class Session {
 		retain: boolean,
 	): void {
 		const { outbound } = this;
+		if (this.#queuesQoS0(outbound)) {
+			this.#enqueue(delivery.stored(), subscription, 0, retain, delivery);
+			return;
+		}
 		if (outbound === null) return;
 		const { outlet } = outbound;
 		if (outlet.isCongested) {
@@ -203,6 +212,13 @@ export class Session {
 		this.#skipReplays(delivery);
 	}
 
+	/** It is away and wants everything, or has not caught up yet: order is kept. */
+	#queuesQoS0(outbound: Outbound | null): boolean {
+		if (!this.isPersistent || !this.context.settings.queue_qos0_messages)
+			return false;
+		return outbound === null || outbound.isCatchingUp;
+	}
+
 	#skipReplays(delivery: Delivery): void {
 		if (!delivery.publish.retain || this.outbound === null) return;
 		this.outbound.skipInReplays(delivery.publish.topic);
@@ -217,8 +233,13 @@ export class Session {
 	): boolean {
 		const { outbound } = this;
 		if (outbound === null && !this.isPersistent) return false; // [v3.1.1 MQTT-3.1.2-5]
-		const canSendNow = outbound?.canSendNow === true;
-		if (!canSendNow && !hasRoomInQueue(this, message)) return false;
+		const canSendNow = qos > 0 && outbound?.canSendNow === true;
+		if (!canSendNow) {
+			const room = roomInQueue(this, message);
+			if (room === Room.Rejected && delivery !== null)
+				delivery.isRejected = true;
+			if (room !== Room.Yes) return false;
+		}
 		const entry = new InflightEntry(
 			message,
 			qos,
@@ -232,7 +253,8 @@ export class Session {
 			outbound.sendNow(delivery, entry);
 			return true;
 		}
-		storeEntry(this, entry, delivery === null ? null : delivery.ticket);
+		const isOwed = delivery !== null && qos > 0;
+		storeEntry(this, entry, isOwed ? delivery.ticket : null);
 		if (outbound === null) {
 			message.release();
 		} else if (
@@ -248,7 +270,7 @@ export class Session {
 			outbound.noteQueuePressure();
 			delivery.slowOutlet = outbound.outlet;
 		}
-		if (canSendNow) outbound?.pump();
+		if (canSendNow || qos === 0) outbound?.pump();
 		return true;
 	}
 

@@ -206,3 +206,27 @@ t.test(
 		t.equal(context.messageBudget.used, 0);
 	},
 );
+
+t.test("queue_overflow chooses whatever the queue's type is", async (t) => {
+	for (const [queue_type, queue_overflow, kept] of [
+		["fifo", "auto", ["a", "b"]],
+		["lifo", "auto", ["b", "c"]],
+		["fifo", "drop_oldest", ["b", "c"]],
+		["lifo", "drop_newest", ["a", "b"]],
+		["fifo", "reject", ["a", "b"]],
+	] as const) {
+		const { context, deliver, readAll } = setUp({
+			max_offline_messages: 2,
+			queue_type,
+			queue_overflow,
+		});
+		deliver("a", "b");
+		await readAll();
+		deliver("c");
+		await turns();
+		t.strictSame(await readAll(), kept, `${queue_type} ${queue_overflow}`);
+		t.equal(context.counters.droppedQueueFull, 1);
+		const isRejected = queue_overflow === "reject";
+		t.equal(context.counters.rejectedQueueFull, isRejected ? 1 : 0);
+	}
+});
