@@ -149,7 +149,7 @@ for (const expirySeconds of [0, 1000])
 							await turns(2);
 							const [entry] = inflight();
 							if (entry === undefined) {
-								idle++;
+								if (session.outbound?.queue.isLoading !== true) idle++;
 								continue;
 							}
 							idle = 0;
