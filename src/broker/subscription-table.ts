@@ -72,7 +72,7 @@ export class SubscriptionTable {
 		);
 		if (shared === null) this.#ordinary.add(filter, subscription);
 		else this.#group(filter, shared.group, shared.filter).add(subscription);
-		session.subscriptions.set(filter, subscription);
+		session.subscriptions.set(subscription);
 		this.#size++;
 		return { subscription, isNew };
 	}
@@ -97,7 +97,7 @@ export class SubscriptionTable {
 	}
 
 	removeAll(session: Session): void {
-		for (const filter of [...session.subscriptions.keys()]) {
+		for (const { filter } of session.subscriptions.values()) {
 			this.remove(session, filter);
 		}
 	}

@@ -85,7 +85,7 @@ export function handlePubrel(
 	const { session, broker, acks } = connection;
 	if (session === null) return;
 	const pubcomp = acks.add(PacketType.Pubcomp, packetId); // [MQTT-4.3.3-11]
-	if (!session.receivedIds.delete(packetId)) {
+	if (!session.deleteReceivedId(packetId)) {
 		pubcomp.reasonCode = ReasonCode.PacketIdentifierNotFound;
 	} else if (session.isPersistent) {
 		broker.store.deleteReceivedId(session.key, packetId, pubcomp);

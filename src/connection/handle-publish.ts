@@ -55,7 +55,7 @@ function handleQoS2(connection: Connection, publish: Publish): void {
 	const { session, broker } = connection;
 	if (session === null) return;
 	const { packetId } = publish;
-	const isRepeated = session.receivedIds.has(packetId);
+	const isRepeated = session.receivedIds?.has(packetId) === true;
 	if (!isRepeated) checkReceiveMaximum(connection);
 	const ack = connection.acks.add(PacketType.Pubrec, packetId); // [MQTT-4.3.3-8]
 	if (!isRepeated) {
@@ -63,7 +63,7 @@ function handleQoS2(connection: Connection, publish: Publish): void {
 		if (!ack.isRefused) ack.reasonCode = reason;
 		// [MQTT-4.3.3-9]: after a refusal the id is free again
 		if (ack.reasonCode < 0x80) {
-			session.receivedIds.add(packetId);
+			session.addReceivedId(packetId);
 			if (session.isPersistent) {
 				broker.store.putReceivedId(session.key, packetId, ack);
 			}
@@ -81,7 +81,7 @@ function forgetReceived(
 	ack: PendingAck,
 ): void {
 	if (dialect?.hasReasonCodes !== true) return;
-	if (session?.receivedIds.delete(packetId) !== true) return;
+	if (session?.deleteReceivedId(packetId) !== true) return;
 	if (session.isPersistent) {
 		broker.store.deleteReceivedId(session.key, packetId, ack);
 	}
@@ -193,7 +193,8 @@ function checkReceiveMaximum(connection: Connection): void {
 	const { dialect, acks, session, granted } = connection;
 	if (dialect?.hasProperties !== true || session === null) return;
 	const maximum = granted.receiveMaximum;
-	if (acks.pendingMessages + session.receivedIds.size < maximum) return;
+	const received = session.receivedIds?.size ?? 0;
+	if (acks.pendingMessages + received < maximum) return;
 	throw new ProtocolError(
 		ReasonCode.ReceiveMaximumExceeded,
 		`more than ${maximum} messages without waiting for an acknowledgement`,

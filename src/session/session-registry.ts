@@ -12,7 +12,8 @@ import type { InflightEntry } from "./inflight.ts";
 import type { Outlet } from "./outlet.ts";
 import { Session } from "./session.ts";
 import type { SessionContext } from "./session-context.ts";
-import { type DeadlineOwner, SessionDeadline } from "./session-deadline.ts";
+import type { DeadlineOwner } from "./session-deadline.ts";
+import { SessionDeadlines } from "./session-deadlines.ts";
 import { TakeOverLimiter } from "./take-over-limiter.ts";
 
 export interface SessionObserver {
@@ -45,7 +46,7 @@ export class SessionRegistry implements DeadlineOwner {
 	readonly #context: SessionContext;
 	readonly #observer: SessionObserver;
 	readonly #sessions = new Map<string, Session>(); // [MQTT-3.1.3-2]
-	readonly #deadlines = new Map<Session, SessionDeadline>();
+	readonly #deadlines: SessionDeadlines;
 	#lastKey = 0;
 	readonly #freeKeys: number[] = [];
 	readonly #overdue: Session[] = [];
@@ -54,6 +55,7 @@ export class SessionRegistry implements DeadlineOwner {
 		this.#context = context;
 		this.#observer = observer;
 		this.takeOvers = new TakeOverLimiter(context.clock);
+		this.#deadlines = new SessionDeadlines(context, this, () => this.all());
 	}
 
 	get size(): number {
@@ -79,7 +81,8 @@ export class SessionRegistry implements DeadlineOwner {
 			this.#takeOver(existing, existing.outlet, request.cleanStart);
 		}
 		let session = this.#sessions.get(clientId);
-		if (session !== undefined && request.cleanStart) {
+		const isOver = session !== undefined && this.#deadlines.isOver(session);
+		if (session !== undefined && (request.cleanStart || isOver)) {
 			this.end(session, ticket); // [MQTT-3.1.2-4]
 			session = undefined;
 		}
@@ -94,7 +97,7 @@ export class SessionRegistry implements DeadlineOwner {
 			); // [MQTT-3.1.2-6]
 			this.#sessions.set(clientId, session);
 		} else {
-			this.#cancelDeadline(session); // [MQTT-3.1.3-9]
+			this.#deadlines.cancel(session); // [MQTT-3.1.3-9]
 			session.username = request.username;
 			session.expirySeconds = request.expirySeconds;
 		}
@@ -116,15 +119,16 @@ export class SessionRegistry implements DeadlineOwner {
 			this.end(session, null);
 			return;
 		}
-		const willInMs = this.#willDelayMs(session);
-		if (willInMs === 0) this.#fireWill(session); // [MQTT-3.1.2-8] [v3.1.1 MQTT-3.1.2-8] [v3.1 section 3.14]
+		const isWillDue = this.#willDelayMs(session) === 0;
+		if (isWillDue) this.#fireWill(session); // [MQTT-3.1.2-8] [v3.1.1 MQTT-3.1.2-8] [v3.1 section 3.14]
 		this.#save(session, null); // [MQTT-3.1.2-23]
-		this.#setDeadline(session, willInMs, expiryMs(session.expirySeconds));
+		const willInMs = this.#willDelayMs(session); // Infinity when it is done
+		this.#deadlines.set(session, willInMs, expiryMs(session.expirySeconds));
 	}
 
 	/** Ends a session: its state is discarded, a will that waits is published [MQTT-4.1.0-2]. */
 	end(session: Session, ticket: CommitTicket | null): void {
-		this.#cancelDeadline(session);
+		this.#deadlines.cancel(session);
 		if (this.#sessions.get(session.clientId) === session) {
 			this.#sessions.delete(session.clientId);
 		}
@@ -177,7 +181,7 @@ export class SessionRegistry implements DeadlineOwner {
 		session.lastSequence = saved.lastSequence;
 		session.will = saved.will;
 		session.restoreCounts(saved.queuedMessages, saved.queuedBytes);
-		for (const packetId of saved.receivedIds) session.receivedIds.add(packetId);
+		for (const packetId of saved.receivedIds) session.addReceivedId(packetId);
 		if (hasEnded) {
 			// Not to be resumed: the client id may have a new session already.
 			this.#overdue.push(session);
@@ -187,7 +191,7 @@ export class SessionRegistry implements DeadlineOwner {
 		if (saved.disconnectedAtMs === 0) this.#save(session, null);
 		const endInMs = expiryMs(session.expirySeconds) - elapsedMs;
 		if (endInMs <= 0) this.#overdue.push(session);
-		this.#setDeadline(
+		this.#deadlines.set(
 			session,
 			Math.max(0, this.#willDelayMs(session) - elapsedMs),
 			Math.max(0, endInMs),
@@ -276,22 +280,6 @@ export class SessionRegistry implements DeadlineOwner {
 			session.will.delaySeconds * 1000,
 			this.#context.settings.max_last_will_delay,
 		);
-	}
-
-	#setDeadline(session: Session, willInMs: number, endInMs: number): void {
-		const isWillWaiting = session.will !== null;
-		const deadline = new SessionDeadline(
-			session,
-			this,
-			isWillWaiting ? willInMs : Number.POSITIVE_INFINITY,
-			endInMs,
-		);
-		this.#deadlines.set(session, deadline);
-	}
-
-	#cancelDeadline(session: Session): void {
-		this.#deadlines.get(session)?.cancel();
-		this.#deadlines.delete(session);
 	}
 
 	#save(session: Session, ticket: CommitTicket | null): void {

@@ -21,7 +21,9 @@ import {
 import { countedBytes, parkEntry, storeEntry } from "./queue-rows.ts";
 import type { RetainedReplay } from "./retained-replay.ts";
 import type { SessionContext } from "./session-context.ts";
+import type { SessionDeadline } from "./session-deadline.ts";
 import type { Subscription } from "./subscription.ts";
+import { SubscriptionSet } from "./subscription-set.ts";
 
 export class Session {
 	readonly context: SessionContext;
@@ -33,9 +35,9 @@ export class Session {
 	expirySeconds: number;
 	/** Its state is in the store. Set when the session is made, for good. */
 	readonly isPersistent: boolean;
-	readonly subscriptions = new Map<string, Subscription>();
-	/** QoS 2 messages received and not yet released: their packet ids [MQTT-4.3.3-10]. */
-	readonly receivedIds = new Set<number>();
+	readonly subscriptions = new SubscriptionSet();
+	/** QoS 2 messages received and not yet released: their packet ids; null for none [MQTT-4.3.3-10]. */
+	receivedIds: Set<number> | null = null;
 	will: WillMessage | null = null;
 	outbound: Outbound | null = null;
 	/** Wall time in ms at which the connection ended; 0 while connected. */
@@ -45,12 +47,15 @@ export class Session {
 	queuedMessages = 0;
 	queuedBytes = 0;
 	/** Retained messages that were being sent when the connection was lost; they go on with the next. */
-	unfinishedReplays = new Map<string, RetainedReplay>();
+	unfinishedReplays: Map<string, RetainedReplay> | null = null;
 	/** Rises when a client connects and when the session ends: whoever works on it meanwhile stops. */
 	epoch = 0;
 	isEnded = false;
 	/** Its oldest messages are being dropped. */
 	isTrimming = false;
+	/** These two belong to {@link SessionDeadlines}. */
+	deadline: SessionDeadline | null = null;
+	endsAtMs = Number.POSITIVE_INFINITY;
 
 	constructor(
 		context: SessionContext,
@@ -114,6 +119,21 @@ export class Session {
 		return published < subscription.qos ? published : subscription.qos; // [MQTT-3.8.4-8] [MQTT-4.8.2-3]
 	}
 
+	/** @returns false when the id was there before */
+	addReceivedId(packetId: number): boolean {
+		this.receivedIds ??= new Set();
+		if (this.receivedIds.has(packetId)) return false;
+		this.receivedIds.add(packetId);
+		return true;
+	}
+
+	/** @returns false when the id was not there */
+	deleteReceivedId(packetId: number): boolean {
+		if (this.receivedIds?.delete(packetId) !== true) return false;
+		if (this.receivedIds.size === 0) this.receivedIds = null;
+		return true;
+	}
+
 	nextSequence(): number {
 		return ++this.lastSequence;
 	}
@@ -128,8 +148,9 @@ export class Session {
 	/** Connects a client; resumed messages follow when {@link Outbound.pump} is called. */
 	attach(outlet: Outlet): Outbound {
 		this.disconnectedAtMs = 0;
-		this.outbound = new Outbound(this, outlet, this.unfinishedReplays);
-		this.unfinishedReplays = new Map();
+		const replays = this.unfinishedReplays ?? new Map();
+		this.outbound = new Outbound(this, outlet, replays);
+		this.unfinishedReplays = null;
 		this.epoch++;
 		return this.outbound;
 	}
@@ -144,7 +165,7 @@ export class Session {
 		if (outbound === null) return [];
 		this.outbound = null;
 		this.disconnectedAtMs = this.context.clock.wallMs();
-		this.unfinishedReplays = outbound.replays;
+		if (outbound.replays.size > 0) this.unfinishedReplays = outbound.replays;
 		for (const replay of outbound.replays.values()) replay.interrupt();
 		const inflight = [...outbound.inflight.entries()];
 		const waiting = outbound.queue.entries();
@@ -173,7 +194,7 @@ export class Session {
 
 	/** The session ends: its counts and what it was reading go. */
 	discard(): void {
-		this.unfinishedReplays.clear();
+		this.unfinishedReplays = null;
 		this.epoch++;
 		this.isEnded = true;
 		this.#count(-this.queuedMessages, -this.queuedBytes);

@@ -197,7 +197,7 @@ export function subscriptionOf(
 			...options,
 		},
 	);
-	session.subscriptions.set(filter, subscription);
+	session.subscriptions.set(subscription);
 	return subscription;
 }
 

@@ -1,0 +1,35 @@
+import t from "tap";
+import { SubscriptionSet } from "../../../src/session/subscription-set.ts";
+import { makeContext, makeSession, subscriptionOf } from "./session-fixture.ts";
+
+t.test("holds none, one and several as a map would", async (t) => {
+	const session = makeSession(makeContext());
+	const make = (filter: string) => subscriptionOf(session, filter);
+	const set = new SubscriptionSet();
+	const filters = () => set.values().map(({ filter }) => filter);
+	t.equal(set.size, 0);
+	t.notOk(set.has("a"));
+	set.delete("a");
+	set.set(make("a"));
+	t.equal(set.size, 1);
+	const again = make("a");
+	set.set(again);
+	t.equal(set.get("a"), again, "replaced");
+	t.equal(set.get("b"), undefined);
+	set.set(make("b"));
+	set.set(make("c"));
+	set.set(make("b"));
+	t.strictSame(filters(), ["a", "b", "c"]);
+	t.equal(set.size, 3);
+	set.delete("x");
+	set.delete("a");
+	t.strictSame(filters(), ["b", "c"]);
+	set.delete("b");
+	t.strictSame(filters(), ["c"]);
+	t.ok(set.has("c"));
+	t.equal(set.size, 1);
+	set.delete("b");
+	set.delete("c");
+	t.strictSame(filters(), []);
+	t.equal(set.size, 0);
+});
