@@ -53,7 +53,9 @@ export class RunningBroker {
 			await mkdir(data_dir, { recursive: true, mode: 0o750 });
 		}
 		await this.broker.store.open();
+		this.broker.watchMemory();
 		await this.broker.restore();
+		this.broker.overload.look();
 		const api = new BrokerApi(this.broker);
 		for (const extension of this.#extensions) await extension.start(api);
 		this.#parking.open();
@@ -62,7 +64,11 @@ export class RunningBroker {
 	/** @throws Error in words when the address cannot be used; nothing has changed then */
 	async listen(settings: ListenerSettings): Promise<Listener> {
 		const listener = createListener(
-			listenerOptions(settings, this.#settings, this.broker.partialFrames),
+			listenerOptions(
+				settings,
+				this.#settings,
+				this.broker.budgets.partialFrames,
+			),
 			(stream) =>
 				this.#parking.admit(stream, () => this.#connect(stream, settings)),
 			(words) => this.#log.system.warning(words),

@@ -106,8 +106,10 @@ export class Service {
 			const result = reloadConfig(this.#config);
 			const { settings, options } = this.#config;
 			log.configure(logOptions(settings, options.underSystemd));
-			running.broker.unauthenticated.limit = settings.unauthenticated_bytes;
-			running.broker.store.setMaxBytes(storeLimit(settings));
+			const { broker } = running;
+			broker.store.setMaxBytes(storeLimit(settings));
+			broker.budgets.unauthenticated.limit = settings.unauthenticated_bytes;
+			broker.limitMemory();
 			for (const listener of result.listenersRemoved) {
 				await this.#close(running, listener);
 			}
@@ -140,13 +142,14 @@ export class Service {
 		globalThis.gc?.();
 		const { heapUsed, rss, external } = process.memoryUsage();
 		const budgets = Object.fromEntries(
-			broker.budgets.map((budget) => [budget.name, budget.used]),
+			broker.budgets.ofClients.map((budget) => [budget.name, budget.used]),
 		);
 		const report = {
 			heapUsed,
 			rss,
 			external,
 			budgets,
+			memory: broker.overload.status,
 			connections: broker.connections.size,
 			sessions: broker.registry.size,
 			subscriptions: broker.router.subscriptions.size,

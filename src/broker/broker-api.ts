@@ -17,6 +17,7 @@ import type {
 	EnhancedAuthenticator,
 	PublishHook,
 } from "./hooks.ts";
+import type { MemoryStatus } from "./overload.ts";
 import type { Statistics } from "./statistics.ts";
 
 /** An optional part of the broker: a folder in `extensions/` and a line in its index. */
@@ -36,6 +37,8 @@ export interface BrokerStatus {
 	readonly counters: Readonly<SessionCounters>;
 	readonly store: Readonly<StoreCounters>;
 	readonly budgets: readonly ByteBudget[];
+	/** How much memory is charged, to whom, and what is done about it. */
+	readonly memory: MemoryStatus;
 	readonly connections: number;
 	readonly sessions: number;
 	readonly subscriptions: number;
@@ -72,7 +75,8 @@ export class BrokerApi {
 			statistics: broker.statistics,
 			counters: broker.counters,
 			store: broker.store.counters,
-			budgets: broker.budgets,
+			memory: broker.overload.status,
+			budgets: broker.budgets.all,
 			connections: broker.connections.size,
 			sessions: broker.registry.size,
 			subscriptions: broker.router.subscriptions.size,

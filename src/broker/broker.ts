@@ -3,15 +3,21 @@
  * share, made once by the composition root. Lives on the main thread.
  */
 import type { Settings } from "../config/schema.ts";
-import { ByteBudget } from "../platform/byte-budget.ts";
+import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Logger, RateLimit } from "../platform/logger.ts";
+import { machineMemory, residentBytes } from "../platform/machine-memory.ts";
 import { TimerWheel } from "../platform/timer-wheel.ts";
 import type { WillMessage } from "../protocol/messages.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { InflightEntry } from "../session/inflight.ts";
 import type { Session } from "../session/session.ts";
-import type { SessionContext } from "../session/session-context.ts";
+import {
+	type HeadLimits,
+	ROOMY_HEAD,
+	SCANTY_HEAD,
+	type SessionContext,
+} from "../session/session-context.ts";
 import { SessionCounters } from "../session/session-counters.ts";
 import {
 	type SessionObserver,
@@ -19,7 +25,11 @@ import {
 } from "../session/session-registry.ts";
 import type { Store } from "../store/store.ts";
 import { FlushLoop } from "../transport/flush-loop.ts";
+import { Budgets } from "./budgets.ts";
 import { type ClientInfo, Hooks } from "./hooks.ts";
+import { memoryBudget, memoryLimit } from "./memory-plan.ts";
+import { Overload, Stage } from "./overload.ts";
+import { PublisherPace } from "./publisher-pace.ts";
 import { Router } from "./router.ts";
 import { handOverStored, sharedFilters } from "./shared-handover.ts";
 import { Statistics } from "./statistics.ts";
@@ -33,6 +43,10 @@ export interface OpenConnection {
 	readonly client: ClientInfo | null;
 	/** The listener it came through: `tcp:default`. */
 	readonly listener: string;
+	/** Bytes of a packet that has not arrived completely. */
+	readonly partialBytes: number;
+	/** Memory is short: what is on disk too leaves memory. */
+	spill(): void;
 	/** Tells the client why, where its protocol can, and closes. */
 	terminate(reason: ReasonCode, words: string): void;
 }
@@ -59,15 +73,13 @@ export class Broker implements SessionObserver {
 	readonly counters = new SessionCounters();
 	readonly connections = new Set<OpenConnection>();
 	/** Everything charged for clients and traffic. */
-	readonly memory: ByteBudget;
-	/** Bytes received from peers that have not authenticated yet. */
-	readonly unauthenticated: ByteBudget;
-	/** Parts of packets that have not arrived completely. */
-	readonly partialFrames: ByteBudget;
-	readonly outboxes: ByteBudget;
-	readonly messages: ByteBudget;
+	readonly budgets: Budgets;
+	readonly overload: Overload;
+	readonly pace: PublisherPace;
 	readonly startedAtMs: number;
 	readonly #context: SessionContext;
+	readonly #head: HeadLimits = { ...ROOMY_HEAD };
+	#baseBytes = 0;
 	#lastConnectOrder = 0;
 
 	constructor(options: BrokerOptions) {
@@ -78,20 +90,8 @@ export class Broker implements SessionObserver {
 		this.startedAtMs = options.clock.monotonicMs();
 		this.wheel = new TimerWheel(options.clock);
 		this.logLimit = new RateLimit(options.clock, LOG_INTERVAL_MS);
-		const none = Number.POSITIVE_INFINITY;
-		this.memory = new ByteBudget("memory", none, "memory_limit");
-		this.unauthenticated = this.#budget(
-			"unauthenticated connections",
-			options.settings.unauthenticated_bytes,
-			"unauthenticated_bytes",
-		);
-		this.partialFrames = this.#budget(
-			"partial packets",
-			none,
-			"max_packet_size",
-		);
-		this.outboxes = this.#budget("outboxes", none, "outbox_high_water");
-		this.messages = this.#budget("messages", none, "max_queued_bytes");
+		this.budgets = new Budgets(options.settings);
+		this.pace = new PublisherPace(options.clock);
 		this.#context = {
 			settings: this.settings,
 			clock: this.clock,
@@ -99,24 +99,61 @@ export class Broker implements SessionObserver {
 			store: this.store,
 			log: this.log,
 			logLimit: this.logLimit,
-			messageBudget: this.messages,
+			messageBudget: this.budgets.messages,
+			sessionBudget: this.budgets.sessions,
+			willBudget: this.budgets.wills,
+			retainedBudget: this.budgets.retainedPages,
+			head: this.#head,
 			counters: this.counters,
 		};
-		this.router = new Router(this.#context, this.hooks);
+		this.router = new Router(
+			this.#context,
+			this.hooks,
+			this.budgets.subscriptions,
+		);
 		this.registry = new SessionRegistry(this.#context, this);
+		this.overload = new Overload({
+			clock: this.clock,
+			wheel: this.wheel,
+			log: this.log,
+			logLimit: this.logLimit,
+			memory: this.budgets.memory,
+			holders: this.budgets.all,
+			refresh: () => this.#refreshBudgets(),
+			residentBytes,
+			onStage: (stage) => this.#onStage(stage),
+			relieve: (stage) => this.#relieve(stage),
+		});
 	}
 
 	get context(): SessionContext {
 		return this.#context;
 	}
 
-	get budgets(): readonly ByteBudget[] {
-		return [
-			this.unauthenticated,
-			this.partialFrames,
-			this.outboxes,
-			this.messages,
-		];
+	/** The process holds nothing for clients yet: from now on memory is watched. */
+	watchMemory(): void {
+		this.#baseBytes = residentBytes();
+		this.limitMemory();
+	}
+
+	/** `memory_limit` may have changed. */
+	limitMemory(): void {
+		const limit = memoryLimit(this.settings.memory_limit, machineMemory());
+		this.overload.watch(limit, memoryBudget(limit, this.#baseBytes));
+	}
+
+	/** In windows and heads of queues. */
+	get messages(): ByteBudget {
+		return this.budgets.messages;
+	}
+
+	get outboxes(): ByteBudget {
+		return this.budgets.outboxes;
+	}
+
+	/** Bytes received from peers that have not authenticated yet. */
+	get unauthenticated(): ByteBudget {
+		return this.budgets.unauthenticated;
 	}
 
 	/** Rises with each CONNECT, so that of two with one client id the later one wins. */
@@ -159,6 +196,7 @@ export class Broker implements SessionObserver {
 		for (const connection of [...this.connections]) {
 			connection.terminate(reason, "the broker is shutting down");
 		}
+		this.overload.stop();
 		this.wheel.stop();
 	}
 
@@ -201,7 +239,35 @@ export class Broker implements SessionObserver {
 		this.router.publishWill(session, will);
 	}
 
-	#budget(name: string, limit: number, key: string): ByteBudget {
-		return new ByteBudget(name, limit, key, this.memory);
+	#refreshBudgets(): void {
+		this.budgets.refresh(
+			this.settings,
+			this.store,
+			this.router.subscriptions.routeBytes,
+			this.counters.queuedBytes,
+		);
+	}
+
+	#onStage(stage: Stage): void {
+		Object.assign(this.#head, stage >= Stage.Spill ? SCANTY_HEAD : ROOMY_HEAD);
+	}
+
+	#relieve(stage: Stage): void {
+		for (const connection of this.connections) connection.spill();
+		if (stage < Stage.Refuse) return;
+		const { partialFrames, memory } = this.budgets;
+		if (partialFrames.used > memory.limit / 4) this.#closeLargestPartial();
+	}
+
+	/** Packets that never become whole hold the memory: the largest one goes. */
+	#closeLargestPartial(): void {
+		let largest: OpenConnection | null = null;
+		for (const each of this.connections) {
+			if (each.partialBytes > (largest?.partialBytes ?? 0)) largest = each;
+		}
+		largest?.terminate(
+			ReasonCode.QuotaExceeded,
+			"memory is short, and its half-received packet is the largest (memory_limit)",
+		);
 	}
 }

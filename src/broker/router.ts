@@ -2,6 +2,7 @@
  * From a decoded PUBLISH to the sessions that get it. Synchronous: runs inside the
  * socket read that brought the message.
  */
+import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { WillMessage } from "../protocol/messages.ts";
 import { Publish } from "../protocol/publish.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
@@ -24,12 +25,18 @@ const members: MemberView<Subscription> = {
 };
 
 export class Router {
-	readonly subscriptions = new SubscriptionTable();
+	readonly subscriptions: SubscriptionTable;
 	readonly #context: SessionContext;
 	readonly #hooks: Hooks;
 	readonly #retained: RetainedMessages;
 
-	constructor(context: SessionContext, hooks: Hooks) {
+	/** @param subscriptionBudget charged for all subscriptions */
+	constructor(
+		context: SessionContext,
+		hooks: Hooks,
+		subscriptionBudget: ByteBudget | null = null,
+	) {
+		this.subscriptions = new SubscriptionTable(subscriptionBudget);
 		this.#context = context;
 		this.#hooks = hooks;
 		this.#retained = new RetainedMessages(context);

@@ -12,4 +12,6 @@ export class Statistics {
 	keepAliveTimeouts = 0;
 	sendTimeouts = 0;
 	publishersPaused = 0;
+	/** Because memory was short. */
+	publishersSlowed = 0;
 }

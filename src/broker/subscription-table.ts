@@ -3,6 +3,7 @@
  * what a topic name leads to; routes are remembered in a bounded cache until any
  * subscription changes.
  */
+import type { ByteBudget } from "../platform/byte-budget.ts";
 import { parseShared } from "../protocol/topic.ts";
 import type { Session } from "../session/session.ts";
 import {
@@ -34,10 +35,21 @@ export class SubscriptionTable {
 		(topic) => this.#compute(topic),
 		(route) => 64 + 8 * (route.subscriptions.length + route.groups.length),
 	);
+	readonly #budget: ByteBudget | null;
 	#size = 0;
+
+	/** @param budget charged for all subscriptions */
+	constructor(budget: ByteBudget | null = null) {
+		this.#budget = budget;
+	}
 
 	get size(): number {
 		return this.#size;
+	}
+
+	/** What the cache of routes holds. */
+	get routeBytes(): number {
+		return this.#routes.bytes;
 	}
 
 	get sharedGroups(): number {
@@ -74,6 +86,7 @@ export class SubscriptionTable {
 		else this.#group(filter, shared.group, shared.filter).add(subscription);
 		session.subscriptions.set(subscription);
 		this.#size++;
+		this.#budget?.charge(subscriptionBytes(filter));
 		return { subscription, isNew };
 	}
 
@@ -83,6 +96,7 @@ export class SubscriptionTable {
 		if (subscription === undefined) return false;
 		session.subscriptions.delete(filter);
 		this.#size--;
+		this.#budget?.release(subscriptionBytes(filter));
 		if (subscription.sharedGroup === null) {
 			this.#ordinary.remove(filter, subscription);
 			return true;
@@ -130,6 +144,11 @@ export class SubscriptionTable {
 			groups: groups.length === 0 ? NO_GROUPS : groups,
 		};
 	}
+}
+
+/** With a node of the tree for a level of its own (test/bench/memory.ts). */
+function subscriptionBytes(filter: string): number {
+	return 320 + filter.length;
 }
 
 function mergeBySession(matched: readonly Subscription[]): Subscription[] {

@@ -59,7 +59,10 @@ function accept(connection: Connection, isPresent: boolean): void {
 	connection.timers.keepAliveMs = keepAliveSeconds * 1500; // [MQTT-3.1.2-22]
 	const { topic_alias_max_client } = broker.settings;
 	if (connection.dialect?.hasProperties && topic_alias_max_client > 0) {
-		connection.inboundAliases = new InboundAliases(topic_alias_max_client);
+		connection.inboundAliases = new InboundAliases(
+			topic_alias_max_client,
+			broker.budgets.connections,
+		);
 	}
 	connection.granted = {
 		receiveMaximum: broker.settings.receive_max_broker,

@@ -3,6 +3,7 @@
  * the outbox, within what the client said it can take.
  */
 import type { Broker } from "../broker/broker.ts";
+import { Stage } from "../broker/overload.ts";
 import type { QoS } from "../protocol/constants.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import type { Layout } from "../protocol/fanout.ts";
@@ -76,15 +77,21 @@ export class ClientOutlet implements Outlet {
 	}
 
 	get isCongested(): boolean {
-		return !this.isOpen || this.#outbox.isCongested;
+		if (!this.isOpen || this.#outbox.isCongested) return true;
+		return this.#outbox.isBlocked && this.#isMemoryShort;
 	}
 
 	get dropsQoS0(): boolean {
 		if (!this.isOpen) return true;
+		if (this.#isMemoryShort && this.#outbox.isBlocked) return true;
 		if (this.#congestedSinceMs < 0) return false;
 		if (this.#outbox.pendingBytes > 2 * this.#outbox.highWaterBytes)
 			return true;
 		return !this.#isRecent(this.#congestedSinceMs);
+	}
+
+	get #isMemoryShort(): boolean {
+		return this.#broker.overload.stage >= Stage.Refuse;
 	}
 
 	/** A slow subscriber pauses its publishers for a moment only, then it loses QoS 0. */

@@ -18,6 +18,7 @@ export const Hold = {
 	PendingAcks: 8,
 	TakeOver: 16,
 	StoreBusy: 32,
+	Memory: 64,
 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];
 

@@ -126,6 +126,7 @@ export class ConnectionTimers implements TimerTarget {
 		connection.unhold(Hold.SlowSubscriber);
 		connection.unhold(Hold.MessageRate);
 		connection.unhold(Hold.StoreBusy);
+		connection.unhold(Hold.Memory);
 		const resume = this.whenDelayOver;
 		this.whenDelayOver = null;
 		if (resume !== null) connection.guard(resume);

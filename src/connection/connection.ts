@@ -6,6 +6,7 @@
  * Everything runs inside one event of its socket, on the main thread.
  */
 import type { Broker, OpenConnection } from "../broker/broker.ts";
+import { CONNECTION_BYTES } from "../broker/budgets.ts";
 import type { AuthExchange, ClientInfo } from "../broker/hooks.ts";
 import {
 	type AcknowledgementType,
@@ -101,13 +102,13 @@ export class Connection
 		this.#onStreamClosed = onStreamClosed;
 		this.splitter = new FrameSplitter(
 			settings.max_connect_size,
-			broker.unauthenticated,
+			broker.budgets.unauthenticated,
 		);
 		this.splitter.maxHeldBytes = settings.max_connect_size;
 		this.outbox = new Outbox(
 			stream,
 			broker.flushLoop,
-			broker.outboxes,
+			broker.budgets.outboxes,
 			settings.outbox_high_water,
 			this,
 		);
@@ -115,12 +116,21 @@ export class Connection
 		this.timers = new ConnectionTimers(this);
 		broker.connections.add(this);
 		broker.statistics.connectionsAccepted++;
+		broker.budgets.connections.charge(CONNECTION_BYTES);
 		stream.limitGathering(settings.max_connect_size);
 		stream.setHandler(this);
 	}
 
 	get isUnauthenticated(): boolean {
 		return this.state < ConnectionState.Open;
+	}
+
+	get partialBytes(): number {
+		return this.splitter.bufferedBytes;
+	}
+
+	spill(): void {
+		this.session?.outbound?.spill();
 	}
 
 	get listener(): string {
@@ -250,9 +260,9 @@ export class Connection
 
 	/** The client is in: full packet size, keep alive, everything allowed. */
 	onOpened(): void {
-		const { settings, partialFrames } = this.broker;
+		const { settings, budgets } = this.broker;
 		this.state = ConnectionState.Open;
-		this.splitter.useLimits(settings.max_packet_size, partialFrames);
+		this.splitter.useLimits(settings.max_packet_size, budgets.partialFrames);
 		// A WebSocket message may hold many packets; while we hold, its rest waits here.
 		this.splitter.maxHeldBytes = 2 * settings.max_packet_size + READ_BYTES;
 		this.stream.limitGathering(Number.POSITIVE_INFINITY);
@@ -311,6 +321,8 @@ export class Connection
 		this.acks.close();
 		this.exchange = null;
 		broker.connections.delete(this);
+		this.inboundAliases?.clear();
+		broker.budgets.connections.release(CONNECTION_BYTES);
 		this.outbox.flush();
 		this.stream.end(); // [MQTT-3.14.4-1] [MQTT-3.14.4-2]
 		this.outbox.close();

@@ -4,6 +4,7 @@
  * not read; what it sent ahead is kept, bounded by `max_connect_size`.
  */
 import type { ClientInfo } from "../broker/hooks.ts";
+import { Stage } from "../broker/overload.ts";
 import { dialectOf, mqtt5, mqtt311 } from "../protocol/dialect.ts";
 import type { Connect } from "../protocol/messages.ts";
 import { decodeConnect, peekProtocolLevel } from "../protocol/packets.ts";
@@ -115,6 +116,16 @@ function open(connection: Connection): void {
 		refuseConnect(connection, ReasonCode.QuotaExceeded, words);
 		return;
 	}
+	if (isNew && broker.overload.stage >= Stage.Refuse) {
+		broker.overload.look();
+		if (broker.overload.stage >= Stage.Refuse) {
+			const words = "memory is short (memory_limit): no new sessions";
+			refuseConnect(connection, ReasonCode.QuotaExceeded, words);
+			return;
+		}
+	}
+	if (broker.budgets.memory.used >= broker.overload.lookAt)
+		broker.overload.look();
 	connection.hold(Hold.Connecting);
 	connection.unhold(Hold.TakeOver);
 	const outlet = new ClientOutlet(

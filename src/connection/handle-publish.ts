@@ -1,4 +1,5 @@
 /** PUBLISH from a client: checked, authorised, routed, answered. The hot path's second hop. */
+import { Stage } from "../broker/overload.ts";
 import { PacketType } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { decodePublish, type Publish } from "../protocol/publish.ts";
@@ -14,6 +15,7 @@ import { MessageRate } from "./message-rate.ts";
 /** Bytes on their way to the disk above which publishers of stored messages pause. */
 const STORE_BACKLOG_BYTES = 16 * 1024 * 1024;
 const STORE_BACKLOG_PAUSE_MS = 50;
+const OWED_PAUSE_MS = 20;
 
 export function handlePublish(
 	connection: Connection,
@@ -107,6 +109,7 @@ function route(
 		pauseFor(connection, delivery.slowOutlet as ClientOutlet);
 	}
 	limitStoreBacklog(connection, publish, ack);
+	limitMemory(connection, publish);
 	const canBeTold = connection.dialect?.hasReasonCodes === true;
 	if (reason === ReasonCode.QuotaExceeded && !canBeTold)
 		return ReasonCode.Success;
@@ -208,10 +211,27 @@ function limitStoreBacklog(
 	ack: PendingAck | null,
 ): void {
 	const { pendingBytes } = connection.broker.store.counters;
-	if (pendingBytes < STORE_BACKLOG_BYTES) return;
+	const { limit } = connection.broker.budgets.memory;
+	if (pendingBytes < Math.min(STORE_BACKLOG_BYTES, limit / 8)) return;
 	if (publish.retain || ack?.isPending === true) {
 		connection.hold(Hold.StoreBusy, STORE_BACKLOG_PAUSE_MS);
 	}
+}
+
+/** While memory is short, who publishes the most waits (architecture: P2). */
+function limitMemory(connection: Connection, publish: Publish): void {
+	const { overload, budgets, pace } = connection.broker;
+	if (budgets.memory.used >= overload.lookAt) overload.look();
+	if (overload.stage < Stage.Slow) return;
+	const waitMs = pace.take(connection, publish.payloadLength);
+	if (waitMs === 0) return;
+	connection.broker.statistics.publishersSlowed++;
+	// Who has messages of its own to acknowledge is read on: that frees memory.
+	const isOwed = (connection.session?.outbound?.inflight.size ?? 0) > 0;
+	connection.hold(
+		Hold.Memory,
+		isOwed ? Math.min(waitMs, OWED_PAUSE_MS) : waitMs,
+	);
 }
 
 function limitRate(connection: Connection): void {

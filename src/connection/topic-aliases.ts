@@ -2,16 +2,31 @@
  * Topic aliases of one network connection, both ways. They never outlive it
  * [MQTT-3.3.2-7]. Bounded by the maxima agreed on in CONNECT and CONNACK.
  */
+import type { ByteBudget } from "../platform/byte-budget.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
+
+/** A place in the map, beside the topic. */
+const ALIAS_BYTES = 80;
 
 /** Aliases that the client set. */
 export class InboundAliases {
 	readonly #maximum: number;
 	readonly #topics = new Map<number, string>();
+	readonly #budget: ByteBudget | null;
 
-	constructor(maximum: number) {
+	/** @param budget charged for the topics */
+	constructor(maximum: number, budget: ByteBudget | null = null) {
 		this.#maximum = maximum;
+		this.#budget = budget;
+	}
+
+	/** The connection is gone. */
+	clear(): void {
+		for (const topic of this.#topics.values()) {
+			this.#budget?.release(ALIAS_BYTES + topic.length);
+		}
+		this.#topics.clear();
 	}
 
 	/**
@@ -27,6 +42,7 @@ export class InboundAliases {
 			); // [MQTT-3.3.2-9] [MQTT-3.2.2-17]
 		}
 		if (topic !== "") {
+			this.#charge(this.#topics.get(alias), topic);
 			this.#topics.set(alias, topic); // [MQTT-3.3.2-12]
 			return topic;
 		}
@@ -38,6 +54,11 @@ export class InboundAliases {
 			);
 		}
 		return known;
+	}
+
+	#charge(old: string | undefined, topic: string): void {
+		if (old === undefined) this.#budget?.charge(ALIAS_BYTES + topic.length);
+		else this.#budget?.charge(topic.length - old.length);
 	}
 }
 

@@ -51,6 +51,12 @@ export class ByteBudget {
 		return this.parent === null || this.parent.hasRoom(bytes);
 	}
 
+	/** For what is counted elsewhere: charges or releases the difference. */
+	setTo(bytes: number): void {
+		if (bytes > this.used) this.charge(bytes - this.used);
+		else if (bytes < this.used) this.release(this.used - bytes);
+	}
+
 	release(bytes: number): void {
 		this.used -= bytes;
 		if (this.parent !== null) this.parent.release(bytes);

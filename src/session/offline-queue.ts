@@ -14,10 +14,7 @@
  * their queue, bounded by count and bytes.
  */
 import type { InflightEntry } from "./inflight.ts";
-
-/** How much of a persistent session's queue is kept in memory. */
-const HEAD_MESSAGES = 64;
-const HEAD_BYTES = 128 * 1024;
+import { type HeadLimits, ROOMY_HEAD } from "./session-context.ts";
 
 export class OfflineQueue {
 	/** Messages exist in the store that are not in memory. */
@@ -31,6 +28,12 @@ export class OfflineQueue {
 	#resent: InflightEntry[] = [];
 	#entries: InflightEntry[] = [];
 	#first = 0;
+	/** How much of a persistent session's queue is kept in memory. */
+	readonly #limits: HeadLimits;
+
+	constructor(limits: HeadLimits = ROOMY_HEAD) {
+		this.#limits = limits;
+	}
 
 	get length(): number {
 		return this.#resent.length + this.#entries.length - this.#first;
@@ -38,20 +41,22 @@ export class OfflineQueue {
 
 	/** A persistent session's head takes no more. */
 	get isFull(): boolean {
-		return this.length >= HEAD_MESSAGES || this.bytes >= HEAD_BYTES;
+		const { messages, bytes } = this.#limits;
+		return this.length >= messages || this.bytes >= bytes;
 	}
 
 	/** Room for one page. */
 	get pageMessages(): number {
-		return Math.max(1, HEAD_MESSAGES - this.length);
+		return Math.max(1, this.#limits.messages - this.length);
 	}
 
 	get pageBytes(): number {
-		return HEAD_BYTES;
+		return this.#limits.bytes;
 	}
 
 	get wantsPage(): boolean {
-		return this.isSpilled && !this.isLoading && this.length < HEAD_MESSAGES / 4;
+		const isLow = this.length < this.#limits.messages / 4;
+		return this.isSpilled && !this.isLoading && isLow;
 	}
 
 	push(entry: InflightEntry): void {
@@ -101,6 +106,25 @@ export class OfflineQueue {
 		const [entry] = this.#entries.splice(index, 1);
 		if (entry !== undefined) this.bytes -= entry.message.size;
 		return entry;
+	}
+
+	/**
+	 * Takes out all that waits and was never sent; the store has it, and it will be read
+	 * again. Nothing while a page is on its way, which would close up to what is here.
+	 */
+	spill(): readonly InflightEntry[] {
+		if (this.isLoading) return [];
+		const waiting = this.#entries.slice(this.#first);
+		const [first] = waiting;
+		if (first === undefined) return waiting;
+		for (const { message, sequence } of waiting) {
+			this.bytes -= message.size;
+			this.cursor = Math.min(this.cursor, sequence - 1);
+		}
+		this.#entries = [];
+		this.#first = 0;
+		this.isSpilled = true;
+		return waiting;
 	}
 
 	clear(): void {

@@ -24,7 +24,7 @@ import type { Subscription } from "./subscription.ts";
 export class Outbound implements InflightOwner {
 	readonly outlet: Outlet;
 	readonly inflight = new Inflight();
-	readonly queue = new OfflineQueue();
+	readonly queue: OfflineQueue;
 	/** By filter; only the first is being read. */
 	readonly replays: Map<string, RetainedReplay>;
 	/** What waited when the client connected has not all been sent. */
@@ -55,6 +55,7 @@ export class Outbound implements InflightOwner {
 		);
 		this.#newestFirst = settings.queue_type === "lifo";
 		this.#reader = new QueueReader(session, this, this.#newestFirst);
+		this.queue = new OfflineQueue(session.context.head);
 		this.isCatchingUp = session.queuedMessages > 0;
 		this.queue.isSpilled = this.isCatchingUp;
 	}
@@ -115,6 +116,12 @@ export class Outbound implements InflightOwner {
 			this.#isUnderPressure = false;
 			this.outlet.relieveQueuePressure();
 		}
+	}
+
+	/** Memory is short: what waits and is on disk too leaves memory. */
+	spill(): void {
+		if (!this.#session.isPersistent) return;
+		for (const entry of this.queue.spill()) entry.message.release();
 	}
 
 	/** PUBACK, PUBCOMP, or a negative PUBREC: the message is done [MQTT-4.4.0-2]. */

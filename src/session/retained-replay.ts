@@ -8,7 +8,8 @@ import type { RetainedRecord, RetainedScan, Store } from "../store/store.ts";
 import type { Subscription } from "./subscription.ts";
 
 const PAGE_MESSAGES = 50;
-const PAGE_BYTES = 128 * 1024;
+/** What a message takes beside its bytes. */
+const RECORD_BYTES = 250;
 /** Topics published since the walk began and already delivered; bounds the set. */
 const MAX_SKIPPED_TOPICS = 10_000;
 
@@ -24,6 +25,7 @@ export class RetainedReplay {
 	#page: RetainedRecord[] = [];
 	#next = 0;
 	#isPageInOrder = false;
+	#charged = 0;
 
 	constructor(subscription: Subscription, store: Store) {
 		this.subscription = subscription;
@@ -47,10 +49,13 @@ export class RetainedReplay {
 			this.#after,
 		);
 		const scan = this.#scan;
-		const page = await scan.next(PAGE_MESSAGES, PAGE_BYTES);
+		const { head } = this.subscription.session.context;
+		const page = await scan.next(
+			Math.min(PAGE_MESSAGES, head.messages),
+			head.bytes,
+		);
 		if (this.#scan !== scan) return; // interrupted meanwhile
-		this.#page = page;
-		this.#next = 0;
+		this.#usePage(page);
 		this.#isPageInOrder = scan.isInOrder;
 		this.isLoading = false;
 		if (page.length === 0) this.close();
@@ -74,8 +79,7 @@ export class RetainedReplay {
 	interrupt(): void {
 		this.#scan?.close();
 		this.#scan = null;
-		this.#page = [];
-		this.#next = 0;
+		this.#usePage([]);
 		this.#skipped.clear();
 		this.isLoading = false;
 	}
@@ -83,5 +87,19 @@ export class RetainedReplay {
 	close(): void {
 		this.interrupt();
 		this.isDone = true;
+	}
+
+	#usePage(page: RetainedRecord[]): void {
+		const { retainedBudget } = this.subscription.session.context;
+		retainedBudget.release(this.#charged);
+		this.#charged = 0;
+		for (const { message } of page) {
+			const { topic, payload, properties } = message;
+			this.#charged +=
+				RECORD_BYTES + topic.length + payload.length + properties.length;
+		}
+		retainedBudget.charge(this.#charged);
+		this.#page = page;
+		this.#next = 0;
 	}
 }

@@ -21,6 +21,7 @@ import {
 import { countedBytes, parkEntry, storeEntry } from "./queue-rows.ts";
 import type { RetainedReplay } from "./retained-replay.ts";
 import type { SessionContext } from "./session-context.ts";
+import { RECEIVED_ID_BYTES, sessionBytes, willBytes } from "./session-cost.ts";
 import type { SessionDeadline } from "./session-deadline.ts";
 import type { Subscription } from "./subscription.ts";
 import { SubscriptionSet } from "./subscription-set.ts";
@@ -38,7 +39,6 @@ export class Session {
 	readonly subscriptions = new SubscriptionSet();
 	/** QoS 2 messages received and not yet released: their packet ids; null for none [MQTT-4.3.3-10]. */
 	receivedIds: Set<number> | null = null;
-	will: WillMessage | null = null;
 	outbound: Outbound | null = null;
 	/** Wall time in ms at which the connection ended; 0 while connected. */
 	disconnectedAtMs = 0;
@@ -51,6 +51,7 @@ export class Session {
 	/** Rises when a client connects and when the session ends: whoever works on it meanwhile stops. */
 	epoch = 0;
 	isEnded = false;
+	#will: WillMessage | null = null;
 	/** Its oldest messages are being dropped. */
 	isTrimming = false;
 	/** These two belong to {@link SessionDeadlines}. */
@@ -70,6 +71,18 @@ export class Session {
 		this.username = username;
 		this.expirySeconds = expirySeconds;
 		this.isPersistent = expirySeconds > 0;
+		context.sessionBudget.charge(sessionBytes(this));
+	}
+
+	get will(): WillMessage | null {
+		return this.#will;
+	}
+
+	set will(will: WillMessage | null) {
+		const { willBudget } = this.context;
+		if (this.#will !== null) willBudget.release(willBytes(this.#will));
+		if (will !== null) willBudget.charge(willBytes(will));
+		this.#will = will;
 	}
 
 	/** A client is connected and has its CONNACK. */
@@ -124,12 +137,14 @@ export class Session {
 		this.receivedIds ??= new Set();
 		if (this.receivedIds.has(packetId)) return false;
 		this.receivedIds.add(packetId);
+		this.context.sessionBudget.charge(RECEIVED_ID_BYTES);
 		return true;
 	}
 
 	/** @returns false when the id was not there */
 	deleteReceivedId(packetId: number): boolean {
 		if (this.receivedIds?.delete(packetId) !== true) return false;
+		this.context.sessionBudget.release(RECEIVED_ID_BYTES);
 		if (this.receivedIds.size === 0) this.receivedIds = null;
 		return true;
 	}
@@ -197,6 +212,8 @@ export class Session {
 		this.unfinishedReplays = null;
 		this.epoch++;
 		this.isEnded = true;
+		this.context.sessionBudget.release(sessionBytes(this));
+		this.receivedIds = null;
 		this.#count(-this.queuedMessages, -this.queuedBytes);
 	}
 

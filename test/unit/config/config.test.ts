@@ -342,3 +342,12 @@ t.test("an extension reads its keys from the same object", async (t) => {
 	t.equal(retry, 60_000);
 	t.match(config.settings, { "bridge.central.address": "host:1883" });
 });
+
+t.test("memory_limit is a size from 96MB on, or auto", async (t) => {
+	const limit = (value: string) =>
+		loadConfig(optionsOf({ sets: [`memory_limit=${value}`] })).settings
+			.memory_limit;
+	t.equal(limit("auto"), Number.POSITIVE_INFINITY);
+	t.equal(limit("96MB"), 96 * 1024 * 1024);
+	t.throws(() => limit("95MB"), /memory_limit/);
+});

@@ -124,7 +124,7 @@ export class PersistentBroker {
 	/** What is still charged or counted; empty when nothing is. */
 	leftovers(): string[] {
 		const { budgets, counters, registry, connections } = this.broker;
-		const found = budgets
+		const found = budgets.ofClients
 			.filter(({ used }) => used !== 0)
 			.map(({ name, used }) => `${name}: ${used} bytes`);
 		if (counters.queuedMessages !== 0)

@@ -17,7 +17,10 @@ import {
 } from "../../../src/session/inflight.ts";
 import { type Outlet, SendResult } from "../../../src/session/outlet.ts";
 import { Session } from "../../../src/session/session.ts";
-import type { SessionContext } from "../../../src/session/session-context.ts";
+import {
+	ROOMY_HEAD,
+	type SessionContext,
+} from "../../../src/session/session-context.ts";
 import { SessionCounters } from "../../../src/session/session-counters.ts";
 import {
 	Subscription,
@@ -67,6 +70,10 @@ export function makeContext(
 		log,
 		logLimit: new RateLimit(clock, 10_000),
 		messageBudget: new ByteBudget("messages", Infinity, "max_queued_bytes"),
+		sessionBudget: new ByteBudget("sessions", Infinity, "max_sessions"),
+		willBudget: new ByteBudget("wills", Infinity, "max_connect_size"),
+		retainedBudget: new ByteBudget("retained", Infinity, "max_retained_bytes"),
+		head: { ...ROOMY_HEAD },
 		counters: new SessionCounters(),
 		lines,
 	};

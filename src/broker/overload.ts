@@ -1,0 +1,219 @@
+/**
+ * Keeps the process below `memory_limit`: watches what is charged and takes stronger
+ * measures the more it is. The charged bytes decide, not the RSS, which does not fall
+ * when memory is given back; the RSS above the limit is an alarm.
+ *
+ *     charged   0 ......... 70 % ......... 80 % ......... 90 % ......... 100 %
+ *     stage     Normal      Spill          Slow           Refuse
+ *                           heads of       the heaviest   new sessions; QoS 0
+ *                           queues leave   publishers     to slow readers is
+ *                           memory         wait           dropped
+ *
+ * A stage ends 5 % below where it began, and not within its first second.
+ * Owned by the broker; main thread only. Looked at on each PUBLISH by one compare
+ * ({@link lookAt}), and by a timer.
+ */
+import type { ByteBudget } from "../platform/byte-budget.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger, RateLimit } from "../platform/logger.ts";
+import {
+	type TimerTarget,
+	type TimerWheel,
+	WheelTimer,
+} from "../platform/timer-wheel.ts";
+
+export const Stage = { Normal: 0, Spill: 1, Slow: 2, Refuse: 3 } as const;
+export type Stage = (typeof Stage)[keyof typeof Stage];
+
+const STAGES: readonly Stage[] = [0, 1, 2, 3];
+const STAGE_NAMES = ["normal", "spill", "slow", "refuse"] as const;
+const STAGE_SHARES = [0, 0.7, 0.8, 0.9] as const;
+const HYSTERESIS = 0.05;
+const LEAST_STAY_MS = 1000;
+/** Between two looks when nothing is wrong, and when something is. */
+const CALM_MS = 5000;
+const TENSE_MS = 500;
+const LARGEST = 5;
+
+export interface Holder {
+	readonly name: string;
+	readonly bytes: number;
+	/** The key that bounds it. */
+	readonly key: string;
+}
+
+/** A snapshot for whoever shows it. */
+export interface MemoryStatus {
+	/** `memory_limit` in bytes: the most that the process may have in RAM. */
+	readonly limitBytes: number;
+	/** How much of it may be charged. */
+	readonly budgetBytes: number;
+	readonly chargedBytes: number;
+	readonly residentBytes: number;
+	readonly stage: (typeof STAGE_NAMES)[number];
+	readonly stageChanges: number;
+	readonly largest: readonly Holder[];
+}
+
+export interface OverloadParts {
+	readonly clock: Clock;
+	readonly wheel: TimerWheel;
+	readonly log: Logger;
+	readonly logLimit: RateLimit;
+	/** The root of all budgets; its limit is set here. */
+	readonly memory: ByteBudget;
+	readonly holders: readonly ByteBudget[];
+	/** Brings those budgets up to date that are counted elsewhere. */
+	refresh(): void;
+	residentBytes(): number;
+	onStage(stage: Stage): void;
+	/** Called at each look while the stage is {@link Stage.Spill} or above. */
+	relieve(stage: Stage): void;
+}
+
+export class Overload implements TimerTarget {
+	stage: Stage = Stage.Normal;
+	stageChanges = 0;
+	/** Charged bytes at which {@link look} is worth its while. */
+	lookAt = Number.POSITIVE_INFINITY;
+	limitBytes = Number.POSITIVE_INFINITY;
+	readonly #parts: OverloadParts;
+	readonly #timer = new WheelTimer(this);
+	#changedAtMs = 0;
+
+	constructor(parts: OverloadParts) {
+		this.#parts = parts;
+	}
+
+	/** Begins to watch, or goes on with other limits. */
+	watch(limitBytes: number, budgetBytes: number): void {
+		this.limitBytes = limitBytes;
+		this.#parts.memory.limit = budgetBytes;
+		this.look();
+		this.#arm();
+	}
+
+	stop(): void {
+		this.#parts.wheel.cancel(this.#timer);
+	}
+
+	onTimer(): void {
+		this.look();
+		this.#alarm();
+		this.#arm();
+	}
+
+	/** Decides anew which stage it is. */
+	look(): void {
+		const { memory, refresh, relieve } = this.#parts;
+		refresh();
+		const next = this.#nextStage();
+		if (next !== this.stage) this.#enter(next);
+		if (this.stage >= Stage.Spill) relieve(this.stage);
+		const share = STAGE_SHARES[Math.min(this.stage + 1, Stage.Refuse)] ?? 1;
+		// In the last stage there is nothing more to notice on the hot path.
+		this.lookAt =
+			this.stage === Stage.Refuse
+				? Number.POSITIVE_INFINITY
+				: memory.limit * share;
+	}
+
+	get largest(): readonly Holder[] {
+		return this.#parts.holders
+			.map(({ name, used, key }) => ({ name, bytes: used, key }))
+			.filter(({ bytes }) => bytes > 0)
+			.toSorted((a, b) => b.bytes - a.bytes)
+			.slice(0, LARGEST);
+	}
+
+	get status(): MemoryStatus {
+		const { memory, refresh, residentBytes } = this.#parts;
+		refresh();
+		return {
+			limitBytes: this.limitBytes,
+			budgetBytes: memory.limit,
+			chargedBytes: memory.used,
+			residentBytes: residentBytes(),
+			stage: STAGE_NAMES[this.stage],
+			stageChanges: this.stageChanges,
+			largest: this.largest,
+		};
+	}
+
+	#nextStage(): Stage {
+		const { memory, clock } = this.#parts;
+		const share = memory.used / memory.limit;
+		const begins =
+			STAGES.findLast((stage) => share >= STAGE_SHARES[stage]) ?? 0;
+		if (begins >= this.stage) return begins;
+		if (clock.monotonicMs() - this.#changedAtMs < LEAST_STAY_MS) {
+			return this.stage;
+		}
+		const stays = share >= STAGE_SHARES[this.stage] - HYSTERESIS;
+		return stays ? this.stage : begins;
+	}
+
+	#enter(next: Stage): void {
+		const { clock, log, logLimit, memory, onStage } = this.#parts;
+		const isWorse = next > this.stage;
+		this.stage = next;
+		this.stageChanges++;
+		this.#changedAtMs = clock.monotonicMs();
+		onStage(next);
+		this.#arm();
+		const suppressed = logLimit.check(`memory ${next}`);
+		if (suppressed < 0) return;
+		const [first] = this.largest;
+		const fields = {
+			stage: STAGE_NAMES[next],
+			charged: inMegabytes(memory.used),
+			budget: inMegabytes(memory.limit),
+			largest: this.largest
+				.map(({ name, bytes }) => `${name} ${inMegabytes(bytes)}`)
+				.join(", "),
+			raise: "memory_limit",
+			or_lower: first?.key ?? "",
+			suppressed,
+		};
+		if (isWorse)
+			log.resource.warning(`memory gets short: ${doing(next)}`, fields);
+		else log.resource.info(`memory is freer again: ${doing(next)}`, fields);
+	}
+
+	#alarm(): void {
+		const { log, logLimit, residentBytes } = this.#parts;
+		const resident = residentBytes();
+		if (resident <= this.limitBytes) return;
+		const suppressed = logLimit.check("memory rss");
+		if (suppressed < 0) return;
+		log.resource.error("the process has more memory than memory_limit", {
+			resident: inMegabytes(resident),
+			limit: inMegabytes(this.limitBytes),
+			charged: inMegabytes(this.#parts.memory.used),
+			raise: "memory_limit",
+			suppressed,
+		});
+	}
+
+	#arm(): void {
+		const ms = this.stage === Stage.Normal ? CALM_MS : TENSE_MS;
+		this.#parts.wheel.schedule(this.#timer, ms);
+	}
+}
+
+function doing(stage: Stage): string {
+	switch (stage) {
+		case Stage.Normal:
+			return "nothing is held back";
+		case Stage.Spill:
+			return "queues are kept on disk only";
+		case Stage.Slow:
+			return "publishers that send the most are slowed down";
+		default:
+			return "new sessions are refused, slow readers lose QoS 0";
+	}
+}
+
+function inMegabytes(bytes: number): string {
+	return `${(bytes / (1024 * 1024)).toFixed(1)}MB`;
+}
