@@ -8,10 +8,6 @@
 import type { Broker, OpenConnection } from "../broker/broker.ts";
 import { CONNECTION_BYTES } from "../broker/budgets.ts";
 import type { AuthExchange, ClientInfo } from "../broker/hooks.ts";
-import {
-	type AcknowledgementType,
-	encodeAcknowledgement,
-} from "../protocol/acks.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { type FrameSink, FrameSplitter } from "../protocol/frame-splitter.ts";
 import type { Connect } from "../protocol/messages.ts";
@@ -42,6 +38,7 @@ import type { ListenerPolicy } from "./listener-policy.ts";
 import type { MessageRate } from "./message-rate.ts";
 import { refuseMalformedConnect } from "./refuse-connect.ts";
 import type { InboundAliases } from "./topic-aliases.ts";
+import { writeAnswer } from "./write-answer.ts";
 
 /** Unanswered packets of one client at which it is not read any further. */
 const MAX_PENDING_ACKS = 1000;
@@ -184,26 +181,7 @@ export class Connection
 	}
 
 	writeAck(ack: PendingAck): void {
-		const { frame, type, reasonCode, packetId } = ack;
-		const takesReasons = this.dialect?.hasReasonCodes === true;
-		if (frame === null && (reasonCode === 0 || !takesReasons)) {
-			this.outbox.appendAck(type << 4, packetId); // [MQTT-2.2.1-5]
-			return;
-		}
-		const bytes =
-			frame ??
-			encodeAcknowledgement(
-				type as AcknowledgementType,
-				packetId,
-				reasonCode,
-				5,
-			);
-		if (bytes.length <= (this.connect?.maximumPacketSize ?? 0)) {
-			this.outbox.append(bytes);
-		} else {
-			const words = "Maximum Packet Size leaves no room for an answer";
-			this.terminate(ReasonCode.PacketTooLarge, words); // [MQTT-3.1.2-24]
-		}
+		writeAnswer(this, ack);
 	}
 
 	onAcksEmpty(): void {
