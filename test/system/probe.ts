@@ -58,7 +58,8 @@ export function checkNoticed(t: Test, noticed: Noticed): void {
 	const { count, medianMs, p99Ms, worstMs } = noticed;
 	const text = `${count} rounds, median ${medianMs.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, worst ${worstMs.toFixed(1)} ms`;
 	t.comment(`a quiet pair meanwhile: ${text}`);
-	t.ok(medianMs < 50, `median: ${text}`);
-	t.ok(p99Ms < 500, `99 of 100: ${text}`);
-	t.ok(worstMs < 2000, `worst: ${text}`);
+	// No benchmark: so wide that a busy machine keeps them and a stall does not.
+	t.ok(medianMs < 500, `median: ${text}`);
+	t.ok(p99Ms < 4000, `99 of 100: ${text}`);
+	t.ok(worstMs < 10_000, `worst: ${text}`);
 }
