@@ -119,8 +119,10 @@ export function createStore(
 	clock: Clock,
 	log: Logger,
 	onFatal: (error: Error) => void,
+	resetState: boolean,
 ): Store {
 	return new StoreClient({
+		resetState,
 		path: settings.persistence
 			? join(settings.data_dir, "broker.db")
 			: ":memory:",

@@ -66,12 +66,15 @@ async function main(argv: readonly string[]): Promise<number | null> {
 		case "schema":
 			return showSchema(extensionFragments, process.stdout);
 		case "run":
-			return run(options);
+			return run(options, given.resetState);
 	}
 }
 
 /** @returns null while the broker runs: signals end it */
-async function run(options: LoadOptions): Promise<number | null> {
+async function run(
+	options: LoadOptions,
+	resetState: boolean,
+): Promise<number | null> {
 	let config: LoadedConfig;
 	try {
 		config = loadConfig(options);
@@ -90,15 +93,20 @@ async function run(options: LoadOptions): Promise<number | null> {
 	for (const notice of config.notices) {
 		log.config.warning(formatNotice(notice));
 	}
-	const service = new Service(config, log, (error) => {
-		log.store.error(
-			"the store has died; ending, so that it can be started anew",
-			{
-				error,
-			},
-		);
-		process.exit(ExitCode.StoreDied);
-	});
+	const service = new Service(
+		config,
+		log,
+		(error) => {
+			log.store.error(
+				"the store has died; ending, so that it can be started anew",
+				{
+					error,
+				},
+			);
+			process.exit(ExitCode.StoreDied);
+		},
+		resetState,
+	);
 	process.on("uncaughtException", (error) => {
 		log.system.error("unexpected failure, please report it", { error });
 		process.exit(ExitCode.Internal);

@@ -31,15 +31,19 @@ export class Service {
 	readonly #config: LoadedConfig;
 	readonly #log: Logger;
 	readonly #onFatal: (error: Error) => void;
+	readonly #resetState: boolean;
 	#running: RunningBroker | null = null;
 	/** The start and all reloads so far, one after the other. */
 	#lastStep: Promise<unknown> = Promise.resolve();
 
+	/** @param resetState the start moves the state aside and begins with none */
 	constructor(
 		config: LoadedConfig,
 		log: Logger,
 		onFatal: (error: Error) => void,
+		resetState = false,
 	) {
+		this.#resetState = resetState;
 		this.#config = config;
 		this.#log = log;
 		this.#onFatal = onFatal;
@@ -67,7 +71,13 @@ export class Service {
 	async #start(): Promise<void> {
 		const { settings, listeners } = this.#config;
 		const log = this.#log;
-		const store = createStore(settings, systemClock, log, this.#onFatal);
+		const store = createStore(
+			settings,
+			systemClock,
+			log,
+			this.#onFatal,
+			this.#resetState,
+		);
 		const running = new RunningBroker({
 			settings,
 			clock: systemClock,

@@ -16,6 +16,8 @@ export interface Arguments {
 	readonly file: string | undefined;
 	/** `--set key=value`, in order. */
 	readonly sets: readonly string[];
+	/** `--reset-state`: the state is moved aside, and the broker starts with none. */
+	readonly resetState: boolean;
 }
 
 export const usage = `Usage: broker [-c FILE] [--set KEY=VALUE]...       run the broker
@@ -26,6 +28,7 @@ export const usage = `Usage: broker [-c FILE] [--set KEY=VALUE]...       run the
 
   -c, --config FILE    read FILE instead of /etc/broker/broker.conf
       --set KEY=VALUE  overrules the file; may be given several times
+      --reset-state    move sessions, queued and retained messages aside and start with none
       --check-config   print every mistake with file and line; exit code 1 if there is one
 
 Every key can also be set by the environment: BROKER_LISTENER__TCP__DEFAULT=127.0.0.1:1884
@@ -40,7 +43,11 @@ export class UsageError extends Error {
 /** @throws UsageError */
 export function parseArguments(argv: readonly string[]): Arguments {
 	const { values, positionals } = parse(argv);
-	const config = { file: values.config, sets: values.set ?? [] };
+	const config = {
+		file: values.config,
+		sets: values.set ?? [],
+		resetState: values["reset-state"] === true,
+	};
 	const command = (): Command => {
 		if (values.help === true) return { name: "help" };
 		if (values.version === true) return { name: "version" };
@@ -67,6 +74,7 @@ function parse(argv: readonly string[]) {
 				config: { type: "string", short: "c" },
 				set: { type: "string", multiple: true },
 				"check-config": { type: "boolean" },
+				"reset-state": { type: "boolean" },
 				all: { type: "boolean" },
 				json: { type: "boolean" },
 				help: { type: "boolean", short: "h" },
