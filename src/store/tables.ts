@@ -5,7 +5,7 @@ import { ExtensionValueTable } from "./tables/extension-value.ts";
 import { MessageTable } from "./tables/message.ts";
 import { MetaTable } from "./tables/meta.ts";
 import { QueueTable } from "./tables/queue.ts";
-import { QueueTotalTable } from "./tables/queue-total.ts";
+import { NO_TOTAL, QueueTotalTable } from "./tables/queue-total.ts";
 import { ReceivedQos2Table } from "./tables/received-qos2.ts";
 import { RetainedTable } from "./tables/retained.ts";
 import { SessionTable } from "./tables/session.ts";
@@ -90,12 +90,18 @@ export class Tables {
 		}
 	}
 
+	/** One ordered scan of each table: a query for each session costs ten times as much. */
 	readSessions(after: number, limit: number): SavedSession[] {
-		return this.#sessions.page(after, limit).map((session) => ({
+		const sessions = this.#sessions.page(after, limit);
+		const last = sessions.at(-1)?.key ?? after;
+		const totals = this.#totals.ofQueues(after + 1, last);
+		const subscriptions = this.#subscriptions.ofSessions(after + 1, last);
+		const receivedIds = this.#receivedIds.ofSessions(after + 1, last);
+		return sessions.map((session) => ({
 			...session,
-			...this.#totals.get(session.key),
-			subscriptions: this.#subscriptions.ofSession(session.key),
-			receivedIds: this.#receivedIds.ofSession(session.key),
+			...(totals.get(session.key) ?? NO_TOTAL),
+			subscriptions: subscriptions.get(session.key) ?? [],
+			receivedIds: receivedIds.get(session.key) ?? [],
 		}));
 	}
 

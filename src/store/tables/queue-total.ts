@@ -11,17 +11,19 @@ export interface QueueTotal {
 	lastSequence: number;
 }
 
-const EMPTY: QueueTotal = {
+export const NO_TOTAL: QueueTotal = {
 	queuedMessages: 0,
 	queuedBytes: 0,
 	lastSequence: 0,
 };
 
+type Row = [queue: number, messages: number, bytes: number, last: number];
+
 export class QueueTotalTable {
 	readonly #changes = new Map<number, QueueTotal>();
 	readonly #add: Statement;
 	readonly #delete: Statement;
-	readonly #get: Statement<[number], QueueTotal>;
+	readonly #ofQueues: Statement<[number, number], Row>;
 
 	constructor(database: Database) {
 		this.#add = database.prepare(
@@ -32,11 +34,12 @@ export class QueueTotalTable {
 				last_sequence = max(last_sequence, excluded.last_sequence)`,
 		);
 		this.#delete = database.prepare("DELETE FROM queue_total WHERE queue = ?");
-		this.#get = database.prepare(
-			`SELECT messages AS queuedMessages, bytes AS queuedBytes,
-				last_sequence AS lastSequence
-			FROM queue_total WHERE queue = ?`,
-		);
+		this.#ofQueues = database
+			.prepare<[number, number], Row>(
+				`SELECT queue, messages, bytes, last_sequence
+				FROM queue_total WHERE queue BETWEEN ? AND ?`,
+			)
+			.raw() as Statement<[number, number], Row>;
 	}
 
 	begin(): void {
@@ -79,7 +82,13 @@ export class QueueTotalTable {
 			);
 	}
 
-	get(queue: number): QueueTotal {
-		return this.#get.get(queue) ?? EMPTY;
+	/** By queue; those that never held anything are not in it. */
+	ofQueues(from: number, to: number): Map<number, QueueTotal> {
+		const found = new Map<number, QueueTotal>();
+		for (const row of this.#ofQueues.iterate(from, to)) {
+			const [queue, queuedMessages, queuedBytes, lastSequence] = row;
+			found.set(queue, { queuedMessages, queuedBytes, lastSequence });
+		}
+		return found;
 	}
 }

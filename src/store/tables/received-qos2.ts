@@ -4,11 +4,13 @@ import type { Database, Statement } from "better-sqlite3";
  * The table `received_qos2`: packet ids of QoS 2 messages taken from a client and not
  * yet released by it. Worker thread only.
  */
+type Row = [session: number, packetId: number];
+
 export class ReceivedQos2Table {
 	readonly #put: Statement;
 	readonly #delete: Statement;
 	readonly #deleteSession: Statement;
-	readonly #ofSession: Statement<[number], number>;
+	readonly #ofSessions: Statement<[number, number], Row>;
 
 	constructor(database: Database) {
 		this.#put = database.prepare(
@@ -20,11 +22,12 @@ export class ReceivedQos2Table {
 		this.#deleteSession = database.prepare(
 			"DELETE FROM received_qos2 WHERE session = ?",
 		);
-		this.#ofSession = database
-			.prepare<[number], number>(
-				"SELECT packet_id FROM received_qos2 WHERE session = ? ORDER BY packet_id",
+		this.#ofSessions = database
+			.prepare<[number, number], Row>(
+				`SELECT session, packet_id FROM received_qos2
+				WHERE session BETWEEN ? AND ? ORDER BY session, packet_id`,
 			)
-			.pluck() as Statement<[number], number>;
+			.raw() as Statement<[number, number], Row>;
 	}
 
 	put(session: number, packetId: number): void {
@@ -39,7 +42,14 @@ export class ReceivedQos2Table {
 		this.#deleteSession.run(session);
 	}
 
-	ofSession(session: number): number[] {
-		return this.#ofSession.all(session);
+	/** By session; those that have none are not in it. */
+	ofSessions(from: number, to: number): Map<number, number[]> {
+		const found = new Map<number, number[]>();
+		for (const [session, packetId] of this.#ofSessions.iterate(from, to)) {
+			const ids = found.get(session);
+			if (ids === undefined) found.set(session, [packetId]);
+			else ids.push(packetId);
+		}
+		return found;
 	}
 }

@@ -5,6 +5,7 @@ import { unpackOptions } from "../subscription-options.ts";
 /** The table `subscription`: one row a session and filter. Worker thread only. */
 
 interface Row {
+	session: number;
 	filter: string;
 	options: number;
 	identifier: number;
@@ -14,7 +15,7 @@ export class SubscriptionTable {
 	readonly #put: Statement;
 	readonly #delete: Statement;
 	readonly #deleteSession: Statement;
-	readonly #ofSession: Statement<[number], Row>;
+	readonly #ofSessions: Statement<[number, number], Row>;
 
 	constructor(database: Database) {
 		this.#put = database.prepare(
@@ -28,9 +29,9 @@ export class SubscriptionTable {
 		this.#deleteSession = database.prepare(
 			"DELETE FROM subscription WHERE session = ?",
 		);
-		this.#ofSession = database.prepare(
-			`SELECT filter, options, identifier FROM subscription
-			WHERE session = ? ORDER BY filter`,
+		this.#ofSessions = database.prepare(
+			`SELECT session, filter, options, identifier FROM subscription
+			WHERE session BETWEEN ? AND ? ORDER BY session, filter`,
 		);
 	}
 
@@ -51,11 +52,19 @@ export class SubscriptionTable {
 		this.#deleteSession.run(session);
 	}
 
-	ofSession(session: number): SubscriptionRecord[] {
-		return this.#ofSession.all(session).map((row) => ({
-			filter: row.filter,
-			...unpackOptions(row.options),
-			identifier: row.identifier,
-		}));
+	/** By session, in the order of filters. */
+	ofSessions(from: number, to: number): Map<number, SubscriptionRecord[]> {
+		const found = new Map<number, SubscriptionRecord[]>();
+		for (const row of this.#ofSessions.iterate(from, to)) {
+			const record = {
+				filter: row.filter,
+				...unpackOptions(row.options),
+				identifier: row.identifier,
+			};
+			const records = found.get(row.session);
+			if (records === undefined) found.set(row.session, [record]);
+			else records.push(record);
+		}
+		return found;
 	}
 }
