@@ -1,5 +1,6 @@
 /** The process: arguments, exit codes, signals. The only file that ends the process. */
 import { fstatSync } from "node:fs";
+import { heapLimitMegabytes, memoryLimit } from "./broker/memory-plan.ts";
 import {
 	type Arguments,
 	parseArguments,
@@ -16,7 +17,9 @@ import {
 } from "./config/config.ts";
 import { extensionFragments } from "./extensions/index.ts";
 import { systemClock } from "./platform/clock.ts";
+import { limitHeap } from "./platform/heap-limit.ts";
 import { isUnderSystemd, Logger, stderrSink } from "./platform/logger.ts";
+import { machineMemory } from "./platform/machine-memory.ts";
 import { logOptions, Service } from "./service.ts";
 import { versionText } from "./version.ts";
 
@@ -85,6 +88,8 @@ async function run(
 		);
 		return ExitCode.Config;
 	}
+	const limit = memoryLimit(config.settings.memory_limit, machineMemory());
+	limitHeap(heapLimitMegabytes(limit));
 	const log = new Logger(
 		stderrSink,
 		systemClock,
