@@ -32,6 +32,16 @@ const commands = {
 			return (await import("./packaging/dev/bundle.mjs")).bundle();
 		},
 	},
+	build: {
+		words:
+			"[x64] [arm64]  write dist/broker-linux-*: the whole broker in one file",
+		run: async (args) => {
+			return (await runtime()).runProgram([
+				"packaging/dev/binary.mjs",
+				...args,
+			]);
+		},
+	},
 	test: {
 		words:
 			"[SUITE|FILE ...] [-- TAP OPTIONS]  the quick tests, or the suites (folders of test/) and files named",

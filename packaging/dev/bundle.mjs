@@ -1,6 +1,7 @@
 // Builds build/broker.cjs: the whole broker as one CommonJS file. The store's worker thread is
 // bundled on its own and embedded as text, because a single binary has no file to start it from.
 
+import { spawnSync } from "node:child_process";
 import {
 	mkdirSync,
 	readdirSync,
@@ -45,6 +46,27 @@ function projectVersion() {
 	return JSON.parse(text).version;
 }
 
+/** What the sources are; empty outside a work tree. */
+function commit() {
+	const git = (...args) =>
+		spawnSync("git", args, { cwd: projectFolder, encoding: "utf8" });
+	const { status, stdout } = git("rev-parse", "--short=10", "HEAD");
+	if (status !== 0) return "";
+	const isChanged = git("status", "--porcelain").stdout.trim() !== "";
+	return `${stdout.trim()}${isChanged ? "+changes" : ""}`;
+}
+
+/** As the addon has it: its package carries SQLite's source. */
+function sqliteVersion() {
+	const header = join(
+		projectFolder,
+		"node_modules/better-sqlite3/deps/sqlite3/sqlite3.h",
+	);
+	return /^#define SQLITE_VERSION\s+"([^"]+)"/m.exec(
+		readFileSync(header, "utf8"),
+	)[1];
+}
+
 /** Writes build/broker.cjs and the licences of what is in it; returns the exit code. */
 export async function bundle() {
 	const { build } = await import("esbuild");
@@ -56,6 +78,8 @@ export async function bundle() {
 			...shared.define,
 			__STORE_WORKER_SOURCE__: JSON.stringify(scriptOf(worker)),
 			__BROKER_VERSION__: JSON.stringify(projectVersion()),
+			__BROKER_COMMIT__: JSON.stringify(commit()),
+			__SQLITE_VERSION__: JSON.stringify(sqliteVersion()),
 		},
 	});
 	mkdirSync(buildFolder, { recursive: true });

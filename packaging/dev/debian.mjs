@@ -1,4 +1,4 @@
-// The programs of other projects that the slow tests talk to, and the Debian packages they are in.
+// The programs of other projects that the slow tests and the build need, and the Debian packages they are in.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +9,13 @@ const packages = [
 	{ name: "mosquitto", program: "mosquitto" },
 	{ name: "mosquitto-clients", program: "mosquitto_pub" },
 	{ name: "paho.mqtt.c-examples", program: "paho_c_pub" },
+	{ name: "binutils", program: "strip" },
+	process.arch === "arm64"
+		? { name: "binutils-x86-64-linux-gnu", program: "x86_64-linux-gnu-strip" }
+		: {
+				name: "binutils-aarch64-linux-gnu",
+				program: "aarch64-linux-gnu-strip",
+			},
 	{ name: "python3-paho-mqtt", python: "paho.mqtt.client" },
 ];
 const policyFile = "/usr/sbin/policy-rc.d";
@@ -18,7 +25,7 @@ export function requireTestPrograms() {
 	const missing = missingPackages();
 	if (missing.length === 0) return;
 	throw expectedError(
-		`Programs for the interop tests are missing. Install them with\n  npm run setup:test\nor\n` +
+		`Programs that the tests need are missing. Install them with\n  npm run setup:test\nor\n` +
 			`  sudo apt-get install ${missing.join(" ")}`,
 	);
 }

@@ -178,7 +178,7 @@ function isInstalled() {
 }
 
 /** The npm that runs this script, with the Node that runs that npm; else the one on the PATH. */
-function npmCommand() {
+export function npmCommand() {
 	const { npm_execpath: npm, npm_node_execpath: node } = process.env;
 	return npm?.endsWith(".js") && node ? [node, [npm]] : ["npm", []];
 }

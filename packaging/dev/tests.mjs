@@ -78,7 +78,7 @@ export async function runTests(args) {
 			? suiteFiles(name)
 			: [resolve(name)];
 		if (files.length === 0) throw expectedError(`test/${name} has no tests.`);
-		if (name === "interop") requireTestPrograms();
+		if (name === "interop" || name === "package") requireTestPrograms();
 		totals = addTotals(
 			totals,
 			await runTap(files.map(shortName), suite, tapOptions),

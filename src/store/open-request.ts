@@ -1,4 +1,4 @@
-import { findSqliteAddon } from "./start-worker.ts";
+import { findSqliteAddon } from "./sqlite-addon.ts";
 import type { StoreOptions } from "./store-options.ts";
 import type { AnyRequest } from "./worker-link.ts";
 

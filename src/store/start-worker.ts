@@ -1,6 +1,3 @@
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { WorkerLike } from "./worker-messages.ts";
 
@@ -28,22 +25,4 @@ export function startStoreWorker(): WorkerLike {
 		name: "store",
 		resourceLimits,
 	});
-}
-
-/**
- * Where the SQLite addon is; null where the package finds it by itself, from source. A worker started
- * from text has no place in the file system to look from, so it has to be told. @throws Error in words
- */
-export function findSqliteAddon(): string | null {
-	if (typeof __STORE_WORKER_SOURCE__ !== "string") return null;
-	const require = createRequire(__filename);
-	const file = `prebuilds/${process.platform}-${process.arch}.node`;
-	try {
-		const folder = dirname(require.resolve("better-sqlite3/package.json"));
-		const own = join(folder, "build/Release/better_sqlite3.node");
-		return existsSync(own) ? own : require.resolve(join(folder, file));
-	} catch (cause) {
-		const words = `the SQLite addon was not found: ${__filename} needs better-sqlite3 with its ${file} in a node_modules folder above it`;
-		throw new Error(words, { cause });
-	}
 }

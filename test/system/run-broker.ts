@@ -14,7 +14,7 @@ const projectRoot = resolve(import.meta.dirname, "../..");
 export const sources = resolve(projectRoot, "src/main.ts");
 
 export interface RunOptions {
-	/** The program: the sources or a bundle. */
+	/** The program: the sources, a bundle, or a binary. */
 	entry?: string;
 	cwd?: string;
 	env?: Record<string, string>;
@@ -36,7 +36,11 @@ export class HandStarted {
 
 	constructor(args: readonly string[], options: RunOptions) {
 		const { entry = programUnderTest(), cwd, env, uid } = options;
-		this.child = spawn(process.execPath, [entry, ...args], {
+		const command = /\.c?[jt]s$/.test(entry)
+			? [process.execPath, entry]
+			: [entry];
+		const [program = entry, ...first] = command;
+		this.child = spawn(program, [...first, ...args], {
 			cwd: cwd ?? projectRoot,
 			env: { PATH: process.env.PATH ?? "", ...env },
 			stdio: ["ignore", "pipe", "pipe"],

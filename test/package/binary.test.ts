@@ -1,0 +1,50 @@
+/** `npm run build`: the same broker in one file, the same bytes from the same sources. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import t from "tap";
+import { runStartScenarios } from "../system/start-scenarios.ts";
+
+const execute = promisify(execFile);
+const projectRoot = resolve(import.meta.dirname, "../..");
+const binary = join(projectRoot, `dist/broker-linux-${process.arch}`);
+const other = process.arch === "x64" ? "arm64" : "x64";
+
+await build();
+const first = { ours: hashOf(process.arch), other: hashOf(other) };
+await build();
+t.strictSame(
+	{ ours: hashOf(process.arch), other: hashOf(other) },
+	first,
+	"a second build gives the same bytes",
+);
+
+t.test("nothing in it tells where it was built", (t) => {
+	t.notOk(readFileSync(binary).includes(projectRoot));
+	t.end();
+});
+
+runStartScenarios(t, { entry: binary, cwd: tmpdir() });
+
+t.test("it runs without a home and with an empty environment", async (t) => {
+	const folder = mkdtempSync(join(tmpdir(), "broker-"));
+	t.teardown(() => rmSync(folder, { recursive: true }));
+	const { stdout } = await execute(binary, ["--version"], {
+		env: {},
+		cwd: folder,
+	});
+	t.match(stdout, /^broker \d/);
+});
+
+async function build(): Promise<void> {
+	const script = join(projectRoot, "build.mjs");
+	await execute(process.execPath, [script, "build"], { cwd: projectRoot });
+}
+
+function hashOf(arch: string): string {
+	const path = join(projectRoot, `dist/broker-linux-${arch}`);
+	return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
