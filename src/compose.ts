@@ -53,6 +53,7 @@ export class RunningBroker {
 			await mkdir(data_dir, { recursive: true, mode: 0o750 });
 		}
 		await this.broker.store.open();
+		this.broker.wear.start();
 		this.broker.watchMemory();
 		await this.broker.restore();
 		this.broker.overload.look();

@@ -160,6 +160,7 @@ export class Service {
 			external,
 			budgets,
 			memory: broker.overload.status,
+			wear: broker.wear.status,
 			connections: broker.connections.size,
 			sessions: broker.registry.size,
 			subscriptions: broker.router.subscriptions.size,

@@ -19,6 +19,7 @@ import type {
 } from "./hooks.ts";
 import type { MemoryStatus } from "./overload.ts";
 import type { Statistics } from "./statistics.ts";
+import type { WearStatus } from "./wear.ts";
 
 /** An optional part of the broker: a folder in `extensions/` and a line in its index. */
 export interface Extension {
@@ -39,6 +40,8 @@ export interface BrokerStatus {
 	readonly budgets: readonly ByteBudget[];
 	/** How much memory is charged, to whom, and what is done about it. */
 	readonly memory: MemoryStatus;
+	/** What is written to the disk, at what pace, and for what. */
+	readonly wear: WearStatus;
 	readonly connections: number;
 	readonly sessions: number;
 	readonly subscriptions: number;
@@ -46,6 +49,8 @@ export interface BrokerStatus {
 	/** Seconds since the start. */
 	readonly uptimeSeconds: number;
 }
+
+export type { WearStatus } from "./wear.ts";
 
 type Removal = () => void;
 
@@ -76,6 +81,7 @@ export class BrokerApi {
 			counters: broker.counters,
 			store: broker.store.counters,
 			memory: broker.overload.status,
+			wear: broker.wear.status,
 			budgets: broker.budgets.all,
 			connections: broker.connections.size,
 			sessions: broker.registry.size,

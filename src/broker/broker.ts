@@ -33,6 +33,7 @@ import { PublisherPace } from "./publisher-pace.ts";
 import { Router } from "./router.ts";
 import { handOverStored, sharedFilters } from "./shared-handover.ts";
 import { Statistics } from "./statistics.ts";
+import { Wear } from "./wear.ts";
 
 /** One log line per client and thing in this time. */
 const LOG_INTERVAL_MS = 10_000;
@@ -76,6 +77,8 @@ export class Broker implements SessionObserver {
 	readonly budgets: Budgets;
 	readonly overload: Overload;
 	readonly pace: PublisherPace;
+	/** What is written to the disk. */
+	readonly wear: Wear;
 	readonly startedAtMs: number;
 	readonly #context: SessionContext;
 	readonly #head: HeadLimits = { ...ROOMY_HEAD };
@@ -92,6 +95,8 @@ export class Broker implements SessionObserver {
 		this.logLimit = new RateLimit(options.clock, LOG_INTERVAL_MS);
 		this.budgets = new Budgets(options.settings);
 		this.pace = new PublisherPace(options.clock);
+		const { counters } = this.store;
+		this.wear = new Wear({ clock: this.clock, log: this.log, counters });
 		this.#context = {
 			settings: this.settings,
 			clock: this.clock,
@@ -197,6 +202,7 @@ export class Broker implements SessionObserver {
 			connection.terminate(reason, "the broker is shutting down");
 		}
 		this.overload.stop();
+		this.wear.stop();
 		this.wheel.stop();
 	}
 

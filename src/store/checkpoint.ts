@@ -1,4 +1,5 @@
 import type { Database, Statement } from "better-sqlite3";
+import { writtenBytes } from "../platform/written-bytes.ts";
 import { mayPass } from "./commit-trouble.ts";
 
 /**
@@ -16,15 +17,19 @@ const PAGES_WHEN_IDLE = 1000;
 /** Pages at which it is done inside the traffic: 7.4 MiB. */
 const PAGES_AT_MOST = 1900;
 const IDLE_MS = 50;
+const PAGE_BYTES = 4096;
 
 export class Checkpoint {
 	/** Tells the length of the log without doing anything; 1 us. */
 	readonly #look: Statement<[], [number, number, number]>;
 	readonly #run: Statement<[]>;
+	readonly #onCopied: (pages: number) => void;
 	#commits = 0;
 	#timer: NodeJS.Timeout | null = null;
 
-	constructor(database: Database) {
+	/** @param onCopied so many pages were written into the database */
+	constructor(database: Database, onCopied: (pages: number) => void) {
+		this.#onCopied = onCopied;
 		this.#look = database
 			.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(NOOP)")
 			.raw() as Statement<[], [number, number, number]>;
@@ -59,8 +64,15 @@ export class Checkpoint {
 	}
 
 	#copy(): void {
+		const due = this.#pagesDue();
+		const before = writtenBytes("thread");
 		try {
 			this.#run.all();
+			const after = writtenBytes("thread");
+			// A page that the log has several times is written once: the system knows how many.
+			this.#onCopied(
+				before === null || after === null ? due : (after - before) / PAGE_BYTES,
+			);
 		} catch (error) {
 			// The log holds everything; the next commit meets the same disk and says so.
 			if (!mayPass(error)) throw error;

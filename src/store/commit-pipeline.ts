@@ -216,6 +216,7 @@ export class CommitPipeline {
 			const opened = (await link.ask(request)) as Opened;
 			this.#counters.retainedMessages = opened.retainedMessages;
 			this.#counters.retainedBytes = opened.retainedBytes;
+			this.#counters.earlierBytes = opened.earlierBytes;
 			if (opened.notice !== "") this.#options.onNotice?.(opened.notice);
 		} catch (error) {
 			await link.end();
@@ -227,9 +228,12 @@ export class CommitPipeline {
 	#startWorker(): WorkerLink {
 		const { workerFactory, onFatal } = this.#options;
 		return new WorkerLink((workerFactory ?? startStoreWorker)(), {
-			committed: (batch, retainedMessages, retainedBytes) => {
-				this.#counters.retainedMessages = retainedMessages;
-				this.#counters.retainedBytes = retainedBytes;
+			committed: (batch, { retainedMessages, retainedBytes, pages }) => {
+				Object.assign(this.#counters, {
+					retainedMessages,
+					retainedBytes,
+					pages,
+				});
 				this.#handleCommitted(batch);
 			},
 			trouble: (words) => {

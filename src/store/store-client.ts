@@ -20,7 +20,7 @@ import {
 	type SavedSession,
 	type SessionRecord,
 	type Store,
-	type StoreCounters,
+	StoreCounters,
 	type StoredWill,
 	type SubscriptionRecord,
 } from "./store.ts";
@@ -36,17 +36,7 @@ export type { StoreOptions } from "./store-options.ts";
  */
 
 export class StoreClient implements Store {
-	readonly counters: StoreCounters = {
-		commits: 0,
-		operations: 0,
-		cancelled: 0,
-		syncs: 0,
-		batchesInFlight: 0,
-		pendingBytes: 0,
-		retainedMessages: 0,
-		retainedBytes: 0,
-		trouble: "",
-	};
+	readonly counters = new StoreCounters();
 	onTroubleChanged: (() => void) | null = null;
 	readonly #options: StoreOptions;
 	readonly #pipeline: CommitPipeline;
@@ -67,7 +57,7 @@ export class StoreClient implements Store {
 			options.clock,
 			options.lazyIntervalMs,
 			this.counters,
-			(operation) => pipeline.put(operation),
+			(operation) => this.#writeRetained(operation, true),
 		);
 	}
 
@@ -296,6 +286,11 @@ export class StoreClient implements Store {
 			return;
 		}
 		this.#lazy.forget(operation.text ?? "");
+		this.#writeRetained(operation, false);
+	}
+
+	#writeRetained(operation: Operation, isLazy: boolean): void {
+		this.counters.topicWrites.note(operation.text ?? "", isLazy);
 		this.#pipeline.put(operation);
 	}
 }

@@ -1,8 +1,5 @@
-import type { Database } from "better-sqlite3";
-import { Ballast } from "./ballast.ts";
 import { readOperation } from "./batch-codec.ts";
 import { ByteReader, ByteWriter } from "./byte-writer.ts";
-import { Checkpoint } from "./checkpoint.ts";
 import { describeTrouble, mayPass } from "./commit-trouble.ts";
 import {
 	errorCode,
@@ -10,12 +7,11 @@ import {
 	noteDamage,
 	UnusableFile,
 } from "./damage-signs.ts";
-import { limitFile, openDatabase } from "./database.ts";
-import { LogSync } from "./durability.ts";
+import { limitFile } from "./database.ts";
 import { makeRoom } from "./make-room.ts";
+import { type OpenState, openState } from "./open-state.ts";
 import { StoreRefusal } from "./store-refusal.ts";
 import { beginWalk, type RetainedWalk } from "./tables/retained.ts";
-import { Tables } from "./tables.ts";
 import { Touched } from "./touched.ts";
 import type {
 	Answer,
@@ -39,16 +35,6 @@ const KEEP_PAGE_BYTES = 256 * 1024;
 
 type Post = (reply: WorkerReply, transfer?: ArrayBuffer[]) => void;
 type RetainedRequest = ReadRequest & { type: "retained" };
-
-interface OpenState {
-	readonly path: string;
-	readonly database: Database;
-	readonly tables: Tables;
-	readonly checkpoint: Checkpoint;
-	readonly sync: LogSync;
-	readonly ballast: Ballast;
-	maxBytes: number;
-}
 
 export class StoreEngine {
 	readonly #post: Post;
@@ -102,34 +88,17 @@ export class StoreEngine {
 	}
 
 	#handleOpen(request: OpenRequest): void {
-		const { path, maxBytes } = request;
 		try {
-			const { database, notice } = openDatabase(path, request);
-			limitFile(database, maxBytes);
-			const tables = new Tables(database);
-			const checkpoint = new Checkpoint(database);
-			const sync = new LogSync(database, request.syncIntervalMs, (trouble) =>
+			const { state, notice } = openState(request, (trouble) =>
 				this.#post({ type: "synced", trouble }),
 			);
-			const ballast = new Ballast(
-				path,
-				path === ":memory:" ? 0 : request.ballastBytes,
-				request.ballastDelayMs,
-			);
-			this.#open = {
-				path,
-				database,
-				tables,
-				checkpoint,
-				sync,
-				ballast,
-				maxBytes,
-			};
-			const { messages, bytes } = tables.retained.totals;
+			this.#open = state;
+			const { messages, bytes } = state.tables.retained.totals;
 			this.#answer(request.id, {
 				notice,
 				retainedMessages: messages,
 				retainedBytes: bytes,
+				earlierBytes: state.odometer.earlierBytes,
 			});
 		} catch (error) {
 			const { message: words } = error as Error;
@@ -140,13 +109,19 @@ export class StoreEngine {
 
 	/** @returns false when the batch is held */
 	#commit(request: CommitRequest): boolean {
-		const { database, tables, checkpoint, sync } = this.#state;
+		const { database, tables, checkpoint, sync, odometer } = this.#state;
 		try {
+			odometer.begin();
 			database.exec("BEGIN IMMEDIATE");
 			tables.begin();
 			const reader = new ByteReader(request.memory, 0, request.length);
-			while (!reader.isAtEnd) tables.apply(readOperation(reader));
+			while (!reader.isAtEnd) {
+				const operation = readOperation(reader);
+				odometer.note(operation);
+				tables.apply(operation);
+			}
 			tables.finish();
+			odometer.finish();
 			database.exec("COMMIT");
 		} catch (error) {
 			tables.retained.rolledBack();
@@ -157,6 +132,7 @@ export class StoreEngine {
 			return false;
 		}
 		tables.retained.committed();
+		odometer.committed();
 		this.#answerCommit(request);
 		sync.afterCommit();
 		checkpoint.afterCommit();
@@ -164,7 +140,8 @@ export class StoreEngine {
 	}
 
 	#answerCommit({ batch, memory }: CommitRequest): void {
-		const { messages, bytes } = this.#state.tables.retained.totals;
+		const { tables, odometer } = this.#state;
+		const { messages, bytes } = tables.retained.totals;
 		this.#post(
 			{
 				type: "committed",
@@ -172,6 +149,7 @@ export class StoreEngine {
 				memory,
 				retainedMessages: messages,
 				retainedBytes: bytes,
+				pages: odometer.pages,
 			},
 			[memory],
 		);
@@ -301,7 +279,7 @@ export class StoreEngine {
 	}
 
 	#handleClose(id: number): void {
-		const { database, path, checkpoint, sync, ballast } = this.#state;
+		const { database, path, checkpoint, sync, ballast, odometer } = this.#state;
 		this.#retry();
 		checkpoint.stop();
 		sync.stop();
@@ -310,9 +288,11 @@ export class StoreEngine {
 		this.#open = null;
 		const lost = this.#held.length;
 		try {
+			database.pragma("wal_checkpoint(PASSIVE)");
+			odometer.saveLast();
 			database.pragma("wal_checkpoint(TRUNCATE)");
 		} catch (error) {
-			// Without it the next start reads the log: nothing is missing.
+			// Without them the next start reads the log: nothing that matters is missing.
 			if (!mayPass(error)) throw error;
 		}
 		database.close();

@@ -1,6 +1,8 @@
 import type { QoS } from "../protocol/constants.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
+import { noPages, type PageCounts } from "./page-counts.ts";
+import { TopicWrites } from "./topic-writes.ts";
 
 /**
  * Everything the broker keeps across a restart, behind one asynchronous interface.
@@ -120,21 +122,28 @@ export interface RetainedScan {
 	close(): void;
 }
 
-export interface StoreCounters {
-	commits: number;
-	operations: number;
+/** What a store counts. All zero at the start, apart from what it finds. */
+export class StoreCounters {
+	commits = 0;
+	operations = 0;
 	/** Queue entries that were taken out before they were written, and never were. */
-	cancelled: number;
+	cancelled = 0;
 	/** How often commits were brought to the medium itself: each, or with `durability = relaxed` in intervals. */
-	syncs: number;
+	syncs = 0;
 	/** Batches sent to the worker and not answered yet. */
-	batchesInFlight: number;
+	batchesInFlight = 0;
 	/** Bytes held on the main thread for batches not on disk yet. */
-	pendingBytes: number;
-	retainedMessages: number;
-	retainedBytes: number;
+	pendingBytes = 0;
+	retainedMessages = 0;
+	retainedBytes = 0;
 	/** Non-empty while the database cannot be written; in words. */
-	trouble: string;
+	trouble = "";
+	/** Pages of the database that were written since the start, by cause. */
+	pages: Readonly<PageCounts> = noPages();
+	/** Bytes that earlier processes have written, as far as they could note it. */
+	earlierBytes = 0;
+	/** Which topics' retained messages are written; whoever looks clears it. */
+	readonly topicWrites = new TopicWrites();
 }
 
 export interface Store {

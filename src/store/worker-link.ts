@@ -2,6 +2,7 @@ import { StoreRefusal } from "./store-refusal.ts";
 import type {
 	Answer,
 	CloseRequest,
+	CommittedReply,
 	LimitRequest,
 	OpenRequest,
 	ReadRequest,
@@ -20,11 +21,7 @@ const SPARE_BUFFERS = 2;
 const LARGEST_SPARE_BYTES = 1024 * 1024;
 
 export interface LinkEvents {
-	committed(
-		batch: WriteBatch,
-		retainedMessages: number,
-		retainedBytes: number,
-	): void;
+	committed(batch: WriteBatch, reply: CommittedReply): void;
 	/** Empty words when well again. */
 	trouble(words: string): void;
 	/** Empty words when all that was committed is on the medium. */
@@ -120,8 +117,8 @@ export class WorkerLink {
 		}
 	}
 
-	#handleCommitted(reply: WorkerReply & { type: "committed" }): void {
-		const { memory, retainedMessages, retainedBytes } = reply;
+	#handleCommitted(reply: CommittedReply): void {
+		const { memory } = reply;
 		if (
 			this.#spare.length < SPARE_BUFFERS &&
 			memory.byteLength > 0 &&
@@ -129,8 +126,7 @@ export class WorkerLink {
 		)
 			this.#spare.push(memory);
 		const batch = this.inFlight.shift();
-		if (batch !== undefined)
-			this.#events.committed(batch, retainedMessages, retainedBytes);
+		if (batch !== undefined) this.#events.committed(batch, reply);
 	}
 
 	#takeWaiter(id: number): Waiter | undefined {

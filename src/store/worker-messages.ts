@@ -1,3 +1,4 @@
+import type { PageCounts } from "./page-counts.ts";
 import type { QueuePart, SavedSession } from "./store.ts";
 import type { RefusalKind } from "./store-refusal.ts";
 
@@ -93,6 +94,8 @@ export interface Opened {
 	readonly notice: string;
 	readonly retainedMessages: number;
 	readonly retainedBytes: number;
+	/** What earlier processes have written, as far as they could note it. */
+	readonly earlierBytes: number;
 }
 
 export type Answer =
@@ -101,6 +104,17 @@ export type Answer =
 	| RetainedPage
 	| Uint8Array
 	| null;
+
+export interface CommittedReply {
+	readonly type: "committed";
+	readonly batch: number;
+	/** Given back for the next batch. */
+	readonly memory: ArrayBuffer;
+	readonly retainedMessages: number;
+	readonly retainedBytes: number;
+	/** Written since the start. */
+	readonly pages: PageCounts;
+}
 
 export type WorkerReply =
 	| {
@@ -115,14 +129,7 @@ export type WorkerReply =
 			/** Of a request to open only. */
 			readonly kind?: RefusalKind;
 	  }
-	| {
-			readonly type: "committed";
-			readonly batch: number;
-			/** Given back for the next batch. */
-			readonly memory: ArrayBuffer;
-			readonly retainedMessages: number;
-			readonly retainedBytes: number;
-	  }
+	| CommittedReply
 	| {
 			readonly type: "trouble";
 			/** Empty when well again. */

@@ -113,7 +113,12 @@ export class HandDisk {
 	#onReply(reply: WorkerReply): void {
 		if (reply.type === "committed") {
 			const { retainedMessages, retainedBytes } = reply;
-			this.#opened = { notice: "", retainedMessages, retainedBytes };
+			this.#opened = {
+				notice: "",
+				retainedMessages,
+				retainedBytes,
+				earlierBytes: 0,
+			};
 		}
 		const deliver = this.#deliver;
 		this.#enter(() => deliver(reply));

@@ -13,7 +13,7 @@ import {
 	type SavedSession,
 	type SessionRecord,
 	type Store,
-	type StoreCounters,
+	StoreCounters,
 	type SubscriptionRecord,
 } from "../../src/store/store.ts";
 import {
@@ -48,17 +48,7 @@ const keepAliveClock: Clock = {
 
 type Step = () => void;
 export class LateStore implements Store {
-	readonly counters: StoreCounters = {
-		commits: 0,
-		operations: 0,
-		cancelled: 0,
-		syncs: 0,
-		batchesInFlight: 0,
-		pendingBytes: 0,
-		retainedMessages: 0,
-		retainedBytes: 0,
-		trouble: "",
-	};
+	readonly counters = new StoreCounters();
 	onTroubleChanged: (() => void) | null = null;
 	readonly #options: LateStoreOptions;
 	readonly #clock: Clock;

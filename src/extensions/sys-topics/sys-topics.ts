@@ -4,7 +4,11 @@
  * Values are published, not retained in the store: a figure from before a restart
  * would be wrong, and a flash card should not pay for it.
  */
-import type { BrokerApi, Extension } from "../../broker/broker-api.ts";
+import type {
+	BrokerApi,
+	Extension,
+	WearStatus,
+} from "../../broker/broker-api.ts";
 import type { TimerHandle } from "../../platform/clock.ts";
 
 export function sysTopics(): Extension {
@@ -53,7 +57,7 @@ class SysTopics implements Extension {
 }
 
 function figures(broker: BrokerApi): readonly [string, string | number][] {
-	const { statistics, counters, store, ...status } = broker.status;
+	const { statistics, counters, store, wear, ...status } = broker.status;
 	return [
 		["uptime", `${status.uptimeSeconds} seconds`],
 		["clients/connected", status.connections],
@@ -72,5 +76,25 @@ function figures(broker: BrokerApi): readonly [string, string | number][] {
 			"publish/messages/dropped",
 			counters.droppedSlowReader + counters.droppedQueueFull,
 		],
+		["store/commits", store.commits],
+		["store/writes/saved", store.cancelled],
+		...wearFigures(wear),
 	];
+}
+
+/** What the disk has to bear; figures that the system does not tell are left out. */
+function wearFigures(wear: WearStatus): readonly [string, string | number][] {
+	const { sinceStart, lastHour, lastDay, lifetimeBytes, pages } = wear;
+	const figures: [string, string | number][] = [["store/wear", wear.words]];
+	const add = (name: string, value: number | null | undefined) => {
+		if (value != null) figures.push([`store/${name}`, Math.round(value)]);
+	};
+	add("written/bytes", sinceStart?.bytes);
+	add("written/bytes/hour", lastHour?.bytes);
+	add("written/bytes/day", lastDay?.bytes);
+	add("written/bytes/year", lastDay?.bytesPerYear);
+	add("written/bytes/lifetime", lifetimeBytes);
+	for (const [cause, count] of Object.entries(pages))
+		add(`pages/${cause}`, count);
+	return figures;
 }
