@@ -136,10 +136,6 @@ export function createStore(
 			syncIntervalMs: settings["store.sync_interval"],
 		}),
 		onFatal,
-		onTrouble: (words) => {
-			if (words === "") log.store.info("the database can be written again");
-			else log.store.error(words);
-		},
 		onNotice: (words) => log.store.warning(words),
 	});
 }

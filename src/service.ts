@@ -167,6 +167,7 @@ export class Service {
 			counters: broker.counters,
 			statistics: broker.statistics,
 			store: broker.store.counters,
+			degraded: broker.degraded.status,
 		};
 		writeFileSync(file, JSON.stringify(report));
 	}

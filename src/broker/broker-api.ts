@@ -10,6 +10,7 @@ import { Delivery } from "../session/delivery.ts";
 import type { SessionCounters } from "../session/session-counters.ts";
 import type { StoreCounters } from "../store/store.ts";
 import type { Broker } from "./broker.ts";
+import type { DegradedStatus } from "./degraded-mode.ts";
 import type {
 	AuthenticateHook,
 	AuthorizePublishHook,
@@ -37,6 +38,8 @@ export interface BrokerStatus {
 	readonly statistics: Readonly<Statistics>;
 	readonly counters: Readonly<SessionCounters>;
 	readonly store: Readonly<StoreCounters>;
+	/** Whether the database can be written, and what is done while it cannot. */
+	readonly degraded: DegradedStatus;
 	readonly budgets: readonly ByteBudget[];
 	/** How much memory is charged, to whom, and what is done about it. */
 	readonly memory: MemoryStatus;
@@ -80,6 +83,7 @@ export class BrokerApi {
 			statistics: broker.statistics,
 			counters: broker.counters,
 			store: broker.store.counters,
+			degraded: broker.degraded.status,
 			memory: broker.overload.status,
 			wear: broker.wear.status,
 			budgets: broker.budgets.all,

@@ -26,6 +26,7 @@ import {
 import type { Store } from "../store/store.ts";
 import { FlushLoop } from "../transport/flush-loop.ts";
 import { Budgets } from "./budgets.ts";
+import { type DegradedConnection, DegradedMode } from "./degraded-mode.ts";
 import { type ClientInfo, Hooks } from "./hooks.ts";
 import { memoryBudget, memoryLimit } from "./memory-plan.ts";
 import { Overload, Stage } from "./overload.ts";
@@ -40,7 +41,7 @@ const LOG_INTERVAL_MS = 10_000;
 const SESSIONS_PER_PAGE = 500;
 
 /** What the broker knows of a network connection. */
-export interface OpenConnection {
+export interface OpenConnection extends DegradedConnection {
 	readonly client: ClientInfo | null;
 	/** The listener it came through: `tcp:default`. */
 	readonly listener: string;
@@ -79,6 +80,8 @@ export class Broker implements SessionObserver {
 	readonly pace: PublisherPace;
 	/** What is written to the disk. */
 	readonly wear: Wear;
+	/** What is done while the database cannot be written. */
+	readonly degraded: DegradedMode;
 	readonly startedAtMs: number;
 	readonly #context: SessionContext;
 	readonly #head: HeadLimits = { ...ROOMY_HEAD };
@@ -117,6 +120,14 @@ export class Broker implements SessionObserver {
 			this.budgets.subscriptions,
 		);
 		this.registry = new SessionRegistry(this.#context, this);
+		this.degraded = new DegradedMode({
+			clock: this.clock,
+			wheel: this.wheel,
+			log: this.log,
+			store: this.store,
+			waitMs: () => this.settings["store.degraded_wait"],
+			connections: this.connections,
+		});
 		this.overload = new Overload({
 			clock: this.clock,
 			wheel: this.wheel,

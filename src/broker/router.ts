@@ -3,6 +3,7 @@
  * socket read that brought the message.
  */
 import type { ByteBudget } from "../platform/byte-budget.ts";
+import type { QoS } from "../protocol/constants.ts";
 import type { WillMessage } from "../protocol/messages.ts";
 import { Publish } from "../protocol/publish.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
@@ -69,6 +70,14 @@ export class Router {
 			: ReasonCode.Success;
 	}
 
+	/** Whether a message has to be written for somebody before it can be acknowledged. */
+	needsDisk(topic: string, qos: QoS): boolean {
+		const { subscriptions, groups } = this.subscriptions.route(topic);
+		const isWritten = (each: Subscription) => isWrittenFor(each, qos);
+		if (subscriptions.some(isWritten)) return true;
+		return groups.some((group) => [...group.members].some(isWritten));
+	}
+
 	/** Publishes a will in the name of its session. */
 	publishWill(session: Session, will: WillMessage): void {
 		const publish = Publish.fromMessage(will);
@@ -125,6 +134,16 @@ export class Router {
 		const member = group.pick(policy, members);
 		if (member !== null) member.session.deliver(delivery, member);
 	}
+}
+
+/** What goes to its client at once may be acknowledged before it is written. */
+function isWrittenFor(subscription: Subscription, published: QoS): boolean {
+	const { session } = subscription;
+	if (!session.isPersistent) return false;
+	const qos = session.grantedQoS(published, subscription);
+	const isCancellable =
+		published === 1 && session.outbound?.canSendNow === true;
+	return qos === 2 || (qos === 1 && !isCancellable);
 }
 
 /** It will not come back for its messages: a member that is away may have them too. */

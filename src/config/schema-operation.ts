@@ -86,6 +86,15 @@ export const storeFields = defineFragment({
 			doc: "With durability = relaxed, how much time of acknowledged messages a power cut may lose: the disk is synced this often, when anything was written.",
 		},
 		{
+			key: "store.degraded_wait",
+			type: "duration",
+			default: "30s",
+			min: 0,
+			max: HOUR,
+			runtime: true,
+			doc: "While the database cannot be written (the disk is full or broken), clients whose messages, subscriptions or sessions have to be stored wait this long. Then they are refused: MQTT 5 clients by reason code 0x97 (quota exceeded), clients of older versions by the end of their connection, as that is what makes them send again. Everything that needs no disk goes on meanwhile, and all of it when the disk is well again. Raise it when clients lose what is refused; 0 refuses at once.",
+		},
+		{
 			key: "store.max_bytes",
 			type: "size",
 			default: "unlimited",

@@ -17,6 +17,8 @@ import { RefusableTicket } from "../session/refusable-ticket.ts";
 
 /** Who writes the acknowledgements. */
 export interface AckSink {
+	/** Monotonic ms, about: what is added is dated by it. */
+	readonly nowMs: number;
 	writeAck(ack: PendingAck): void;
 	/** Everything that waited has left. */
 	onAcksEmpty(): void;
@@ -30,6 +32,10 @@ export class PendingAck extends RefusableTicket {
 	reasonCode = 0;
 	/** A refusal that came from elsewhere stands. */
 	isRefused = false;
+	/** It leaves although what it has waited for is not settled. */
+	hasGivenUp = false;
+	/** When it began to wait: monotonic ms, about. */
+	readonly sinceMs: number;
 	/** A packet with more than a packet id and a reason code. */
 	frame: Buffer | null = null;
 	/** Runs when the acknowledgement has been written. */
@@ -38,8 +44,9 @@ export class PendingAck extends RefusableTicket {
 	whenRefused: (() => void) | null = null;
 	readonly #ring: AckRing;
 
-	constructor(ring: AckRing, type: number, packetId: number) {
+	constructor(ring: AckRing, type: number, packetId: number, sinceMs: number) {
 		super();
+		this.sinceMs = sinceMs;
 		this.#ring = ring;
 		this.type = type;
 		this.packetId = packetId;
@@ -78,11 +85,19 @@ export class AckRing {
 
 	/** Takes the next place; the caller holds it until the packet has been handled. */
 	add(type: number, packetId: number): PendingAck {
-		const ack = new PendingAck(this, type, packetId);
+		const ack = new PendingAck(this, type, packetId, this.#sink.nowMs);
 		ack.hold();
 		if (endsMessage(type)) this.#pendingMessages++;
 		this.#acks.push(ack);
 		return ack;
+	}
+
+	/** Those that wait since `beforeMs` or longer, in order. */
+	*overdue(beforeMs: number): IterableIterator<PendingAck> {
+		for (const ack of this.#acks.slice(this.#first)) {
+			if (ack.sinceMs > beforeMs) return;
+			if (ack.isPending && !ack.hasGivenUp) yield ack;
+		}
 	}
 
 	/** Writes what is ready at the front. */
@@ -90,7 +105,7 @@ export class AckRing {
 		let written = 0;
 		while (this.#isOpen && this.#first < this.#acks.length) {
 			const ack = this.#acks[this.#first] as PendingAck;
-			if (ack.isPending) break;
+			if (ack.isPending && !ack.hasGivenUp) break;
 			this.#first++;
 			written++;
 			if (endsMessage(ack.type)) this.#pendingMessages--;

@@ -19,6 +19,8 @@ export const Hold = {
 	TakeOver: 16,
 	StoreBusy: 32,
 	Memory: 64,
+	/** The database cannot be written, and the next packet needs it. */
+	Disk: 128,
 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];
 

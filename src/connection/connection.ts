@@ -31,6 +31,7 @@ import {
 	nothingGranted,
 } from "./connection-state.ts";
 import { ConnectionTimers } from "./connection-timers.ts";
+import { refuseOverdue } from "./disk-trouble.ts";
 import { dispatch } from "./dispatch.ts";
 import { checkFirstByte, checkUnauthenticated, peerOf } from "./first-bytes.ts";
 import { sayGoodbye } from "./goodbye.ts";
@@ -130,6 +131,14 @@ export class Connection
 		this.session?.outbound?.spill();
 	}
 
+	takeUpPostponed(): void {
+		this.unhold(Hold.Disk);
+	}
+
+	refuseOverdue(beforeMs: number): void {
+		this.guard(() => refuseOverdue(this, beforeMs));
+	}
+
 	get listener(): string {
 		return this.policy.name;
 	}
@@ -178,6 +187,10 @@ export class Connection
 		if (this.state === ConnectionState.Closed) return;
 		logClosed(this, error === null ? "closed by the client" : error.message);
 		this.#release();
+	}
+
+	get nowMs(): number {
+		return this.broker.degraded.lookedAtMs;
 	}
 
 	writeAck(ack: PendingAck): void {

@@ -17,6 +17,7 @@ import { assignClientId, cappedExpirySeconds } from "./connack.ts";
 import type { Connection } from "./connection.ts";
 import { logRivals } from "./connection-log.ts";
 import { ConnectionState, Hold } from "./connection-state.ts";
+import { yieldConnect } from "./disk-trouble.ts";
 import { beginExchange } from "./handle-auth.ts";
 import { refuseConnect } from "./refuse-connect.ts";
 
@@ -110,7 +111,14 @@ function open(connection: Connection): void {
 		);
 		return;
 	}
-	const isNew = broker.registry.get(client.clientId) === undefined;
+	const known = broker.registry.get(client.clientId);
+	const isStored =
+		connect.sessionExpirySeconds > 0 || known?.isPersistent === true;
+	if (isStored && broker.degraded.isOn) {
+		yieldConnect(connection, () => open(connection));
+		return;
+	}
+	const isNew = known === undefined;
 	if (isNew && broker.registry.size >= broker.settings.max_sessions) {
 		const words = "max_sessions is reached";
 		refuseConnect(connection, ReasonCode.QuotaExceeded, words);

@@ -10,6 +10,7 @@ import type { PendingAck } from "./ack-ring.ts";
 import type { ClientOutlet } from "./client-outlet.ts";
 import type { Connection } from "./connection.ts";
 import { Hold } from "./connection-state.ts";
+import { yieldPublish } from "./disk-trouble.ts";
 import { MessageRate } from "./message-rate.ts";
 
 /** Bytes on their way to the disk above which publishers of stored messages pause. */
@@ -34,9 +35,12 @@ export function handlePublish(
 		dialect.family,
 		connection.topicMemory,
 	);
-	broker.statistics.publishReceived++;
 	if (publish.topicAlias > 0) resolveAlias(connection, publish);
 	checkLimits(connection, publish);
+	if (broker.degraded.isOn && publish.qos > 0) {
+		if (yieldPublish(connection, publish)) return;
+	}
+	broker.statistics.publishReceived++;
 	if (publish.qos === 0) {
 		route(connection, publish, null);
 	} else if (publish.qos === 1) {

@@ -9,6 +9,7 @@ import type { Session } from "../session/session.ts";
 import type { Subscription } from "../session/subscription.ts";
 import type { PendingAck } from "./ack-ring.ts";
 import type { Connection } from "./connection.ts";
+import { yieldSubscribe } from "./disk-trouble.ts";
 
 export function handleSubscribe(
 	connection: Connection,
@@ -30,6 +31,10 @@ export function handleSubscribe(
 	const problems = subscribe.subscriptions.map((request) =>
 		problemOf(connection, request),
 	);
+	if (session.isPersistent && connection.broker.degraded.isOn) {
+		const qos = subscribe.subscriptions.map((request) => request.qos);
+		if (yieldSubscribe(connection, subscribe.packetId, qos)) return;
+	}
 	const ack = connection.acks.add(0, subscribe.packetId); // [MQTT-3.8.4-1]
 	const replays = new Map<string, Subscription>();
 	const codes = subscribe.subscriptions.map((request, index) => {

@@ -1,6 +1,7 @@
 import { decodeUnsubscribe, encodeUnsuback } from "../protocol/packets.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { Connection } from "./connection.ts";
+import { yieldUnsubscribe } from "./disk-trouble.ts";
 
 /** UNSUBSCRIBE: filters are compared character by character [MQTT-3.10.4-1]. */
 export function handleUnsubscribe(
@@ -20,6 +21,9 @@ export function handleUnsubscribe(
 		dialect.family,
 		dialect.allowsDupOnRequests,
 	);
+	if (session.isPersistent && broker.degraded.isOn) {
+		if (yieldUnsubscribe(connection, packetId, filters.length)) return;
+	}
 	const ack = connection.acks.add(0, packetId);
 	// [MQTT-3.10.4-6] [MQTT-3.11.3-1]
 	const codes = filters.map((filter) => {

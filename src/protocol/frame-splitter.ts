@@ -14,7 +14,8 @@ import { ReasonCode } from "./reason-codes.ts";
  *                                └ copied ─────────────┘
  *
  * A sink that returns false (it waits for something) stops the cutting: from then on
- * everything is copied and kept, up to `maxHeldBytes`, until `resume`.
+ * everything is copied and kept, up to `maxHeldBytes`, until `resume`. A frame that it has
+ * put back comes once more then.
  */
 
 /** What the splitter needs of a memory budget. */
@@ -58,6 +59,7 @@ export class FrameSplitter {
 	#heldStart = 0;
 	#heldEnd = 0;
 	#isStopped = false;
+	#isPutBack = false;
 	/** Counts resets, so that a loop notices one made by its sink. */
 	#resets = 0;
 	/** Where the frame last looked at has its body and its end. */
@@ -78,6 +80,11 @@ export class FrameSplitter {
 	/** The sink said stop, and nobody has called `resume` since. */
 	get isStopped(): boolean {
 		return this.#isStopped;
+	}
+
+	/** For a sink that is about to return false: the frame it has been given comes again. */
+	putBack(): void {
+		this.#isPutBack = true;
 	}
 
 	/** Other limits from now on: the client has authenticated. What is kept moves to `budget`. */
@@ -135,6 +142,7 @@ export class FrameSplitter {
 	reset(): void {
 		this.#resets++;
 		this.#isStopped = false;
+		this.#isPutBack = false;
 		this.#dropHeld();
 	}
 
@@ -148,7 +156,7 @@ export class FrameSplitter {
 			if (end > limit) break;
 			const goesOn = sink.onFrame(buffer, at, this.#bodyStart, end);
 			if (this.#resets !== resets) return limit;
-			at = end;
+			if (!this.#takePutBack()) at = end;
 			if (!goesOn) {
 				this.#isStopped = true;
 				break;
@@ -218,9 +226,15 @@ export class FrameSplitter {
 		const resets = this.#resets;
 		const goesOn = sink.onFrame(this.#held, 0, bodyStart, frameEnd);
 		if (this.#resets !== resets) return at;
-		this.#dropHeld();
+		if (!this.#takePutBack()) this.#dropHeld();
 		if (!goesOn) this.#isStopped = true;
 		return at;
+	}
+
+	#takePutBack(): boolean {
+		const isPutBack = this.#isPutBack;
+		this.#isPutBack = false;
+		return isPutBack;
 	}
 
 	/** Copies the rest of a chunk: the start of a frame, or bytes behind a stop. */

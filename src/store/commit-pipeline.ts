@@ -182,11 +182,15 @@ export class CommitPipeline {
 		}
 	}
 
-	/** The oldest cancellable entry has waited long enough. */
+	/**
+	 * The oldest cancellable entry has waited long enough. While nothing can be written it
+	 * waits on: an acknowledgement is the only way out for it.
+	 */
 	#endWaiting(): void {
 		const { commitIntervalMs, clock } = this.#options;
 		const { oldestMs } = this.#cancellable;
-		if (oldestMs === Number.POSITIVE_INFINITY) return;
+		if (oldestMs === Number.POSITIVE_INFINITY || this.#counters.isBlocked)
+			return;
 		const leftMs = oldestMs + commitIntervalMs - clock.monotonicMs();
 		if (leftMs > 0) {
 			this.#entryTimer.start(leftMs);
@@ -236,11 +240,7 @@ export class CommitPipeline {
 				});
 				this.#handleCommitted(batch);
 			},
-			trouble: (words) => {
-				this.#counters.trouble = words;
-				if (words !== "") this.#troubleTimer.start(TROUBLE_BATCH_MS);
-				this.#options.onTrouble(words);
-			},
+			trouble: (words) => this.#handleTrouble(words),
 			synced: (trouble) => this.#handleSynced(trouble),
 			died: onFatal,
 		});
@@ -275,6 +275,14 @@ export class CommitPipeline {
 		this.#schedule();
 	}
 
+	#handleTrouble(words: string): void {
+		this.#counters.trouble = words;
+		this.#counters.isBlocked = words !== "";
+		if (words === "") this.#endWaiting();
+		else this.#troubleTimer.start(TROUBLE_BATCH_MS);
+		this.#options.onTrouble?.(words);
+	}
+
 	#handleSynced(trouble: string): void {
 		if (trouble === "") this.#counters.syncs++;
 		const before = this.#syncTrouble;
@@ -282,7 +290,7 @@ export class CommitPipeline {
 		this.#syncTrouble = trouble;
 		if (trouble === "" && this.#counters.trouble !== before) return;
 		this.#counters.trouble = trouble;
-		this.#options.onTrouble(trouble);
+		this.#options.onTrouble?.(trouble);
 	}
 
 	async #close(): Promise<void> {

@@ -45,7 +45,7 @@ export class StoreClient implements Store {
 	constructor(options: StoreOptions) {
 		this.#options = options;
 		const onTrouble = (words: string) => {
-			options.onTrouble(words);
+			options.onTrouble?.(words);
 			this.onTroubleChanged?.();
 		};
 		const pipeline = new CommitPipeline(

@@ -28,7 +28,7 @@ export interface StoreOptions {
 	/** The worker died. Nothing can be stored any more: the caller ends the process. */
 	onFatal(error: Error): void;
 	/** Commits fail; told once and again when the reason changes. Empty when well again. */
-	onTrouble(words: string): void;
+	onTrouble?(words: string): void;
 	/** What a person should know about how the database was opened. */
 	onNotice?(words: string): void;
 	/**

@@ -136,8 +136,10 @@ export class StoreCounters {
 	pendingBytes = 0;
 	retainedMessages = 0;
 	retainedBytes = 0;
-	/** Non-empty while the database cannot be written; in words. */
+	/** Non-empty while something is wrong with the database; in words. */
 	trouble = "";
+	/** Commits fail: nothing can be stored. Changes with `trouble`. */
+	isBlocked = false;
 	/** Pages of the database that were written since the start, by cause. */
 	pages: Readonly<PageCounts> = noPages();
 	/** Bytes that earlier processes have written, as far as they could note it. */

@@ -31,6 +31,8 @@ export class HandDisk {
 	#endWorker: () => void = () => {};
 	#opened: Opened | null = null;
 	#isHeld = false;
+	#trouble = "";
+	readonly #broken: WorkerRequest[] = [];
 	#isScheduled = false;
 
 	constructor(options: HandDiskOptions) {
@@ -42,6 +44,20 @@ export class HandDisk {
 	/** From now on nothing is committed, read or answered by itself. */
 	hold(): void {
 		this.#isHeld = true;
+	}
+
+	/** The worker holds what it is to commit, and says so, as for a disk that is full. */
+	breakDisk(words = "the disk is full"): void {
+		this.#trouble = words;
+	}
+
+	/** What it holds is committed. */
+	mendDisk(): void {
+		this.#trouble = "";
+		const held = this.#broken.splice(0);
+		if (held.length === 0) return;
+		for (const request of held) this.#engine.handle(request);
+		this.#onReply({ type: "trouble", words: "" });
 	}
 
 	/** The worker takes the next request, or the store its next answer; false when none waits. */
@@ -56,6 +72,8 @@ export class HandDisk {
 		this.#endWorker();
 		this.#steps.length = 0;
 		this.#isHeld = false;
+		this.#trouble = "";
+		this.#broken.length = 0;
 		this.store = this.#newStore();
 		return this.store;
 	}
@@ -74,7 +92,7 @@ export class HandDisk {
 				throw error;
 			},
 			onTrouble: (words) => {
-				throw new Error(words);
+				if (words !== "" && this.#trouble === "") throw new Error(words);
 			},
 			workerFactory: () => this.#newWorker(),
 		});
@@ -103,7 +121,10 @@ export class HandDisk {
 		if (request.type === "close") this.#answer(request.id, null);
 		else if (request.type === "open" && this.#opened !== null)
 			this.#answer(request.id, this.#opened);
-		else this.#engine.handle(request);
+		else if (this.#trouble !== "" && request.type === "commit") {
+			this.#broken.push(request);
+			this.#onReply({ type: "trouble", words: this.#trouble });
+		} else this.#engine.handle(request);
 	}
 
 	#answer(id: number, answer: Opened | null): void {

@@ -77,6 +77,7 @@ export class LateStore implements Store {
 	/** From now on, as far as the broker can tell, nothing can be written; empty: all is well again. */
 	setTrouble(words: string): void {
 		this.counters.trouble = words;
+		this.counters.isBlocked = words !== "";
 		this.onTroubleChanged?.();
 	}
 

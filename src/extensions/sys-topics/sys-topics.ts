@@ -68,6 +68,7 @@ function figures(broker: BrokerApi): readonly [string, string | number][] {
 		["retained messages/count", store.retainedMessages],
 		["store/messages/count", counters.queuedMessages],
 		["store/messages/bytes", counters.queuedBytes],
+		["store/trouble", store.trouble || "none"],
 		["bytes/received", statistics.bytesReceived],
 		["messages/received", statistics.packetsReceived],
 		["publish/messages/received", statistics.publishReceived],

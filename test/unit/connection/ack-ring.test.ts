@@ -6,6 +6,7 @@ import {
 } from "../../../src/connection/ack-ring.ts";
 
 class NotingSink implements AckSink {
+	nowMs = 0;
 	readonly notes: string[] = [];
 	onEmpty: () => void = () => {};
 

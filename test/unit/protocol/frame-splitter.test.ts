@@ -217,6 +217,32 @@ t.test("goes on with a partial frame that was kept behind a stop", (t) => {
 	t.end();
 });
 
+t.test("a frame that was put back comes again, however it was cut", (t) => {
+	for (let cut = 0; cut <= stream.length; cut++) {
+		const { budget, sink, splitter } = setup();
+		let refusals = 2;
+		const reluctant: FrameSink = {
+			onFrame: (buffer, start, bodyStart, end) => {
+				const isPublish = buffer[start] === 0x30;
+				if (!isPublish || refusals-- <= 0)
+					return sink.onFrame(buffer, start, bodyStart, end);
+				splitter.putBack();
+				return false;
+			},
+		};
+		splitter.push(stream.subarray(0, cut), reluctant);
+		splitter.push(stream.subarray(cut), reluctant);
+		t.ok(splitter.isStopped);
+		t.same(sink.frames, expected.slice(0, 1));
+		splitter.resume(reluctant);
+		t.ok(splitter.isStopped);
+		splitter.resume(reluctant);
+		t.same(sink.frames, expected, `cut at ${cut}`);
+		t.equal(budget.used, 0);
+	}
+	t.end();
+});
+
 t.test("bounds what may arrive while stopped", (t) => {
 	const { budget, sink, splitter } = setup();
 	splitter.maxHeldBytes = 100;
