@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Broker } from "./broker/broker.ts";
 import { BrokerApi, type Extension } from "./broker/broker-api.ts";
 import type { ListenerSettings, Settings } from "./config/config.ts";
+import { writeRules } from "./config/write-rules.ts";
 import { Connection } from "./connection/connection.ts";
 import type { ListenerPolicy } from "./connection/listener-policy.ts";
 import { extensions } from "./extensions/index.ts";
@@ -130,6 +131,7 @@ export function createStore(
 		clock,
 		commitIntervalMs: settings["store.commit_interval"],
 		lazyIntervalMs: settings["store.lazy_interval"],
+		writeRules: writeRules(settings),
 		maxBytes: storeLimit(settings),
 		ballastBytes: BALLAST_BYTES,
 		...(settings.durability === "relaxed" && {

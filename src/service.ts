@@ -13,6 +13,7 @@ import {
 	type Settings,
 } from "./config/config.ts";
 import { reloadConfig } from "./config/reload.ts";
+import { writeRules } from "./config/write-rules.ts";
 import { systemClock } from "./platform/clock.ts";
 import {
 	type Level,
@@ -118,6 +119,7 @@ export class Service {
 			log.configure(logOptions(settings, options.underSystemd));
 			const { broker } = running;
 			broker.store.setMaxBytes(storeLimit(settings));
+			broker.store.setWriteRules(writeRules(settings));
 			broker.budgets.unauthenticated.limit = settings.unauthenticated_bytes;
 			broker.limitMemory();
 			for (const listener of result.listenersRemoved) {

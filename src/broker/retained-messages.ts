@@ -69,7 +69,8 @@ export class RetainedMessages {
 	#hasRoom({ message }: Change): boolean {
 		const { settings, store } = this.#context;
 		const { counters } = store;
-		if (counters.pendingBytes === 0 && counters.batchesInFlight === 0) {
+		const { pendingBytes, repeatedBytes, batchesInFlight } = counters;
+		if (pendingBytes === repeatedBytes && batchesInFlight === 0) {
 			this.#uncounted = 0;
 			this.#uncountedBytes = 0;
 		}

@@ -5,6 +5,7 @@
 import type { ListenerSettings } from "./listeners.ts";
 import type { ConfigNotice } from "./problems.ts";
 import type { Settings } from "./schema.ts";
+import { writeRules } from "./write-rules.ts";
 
 /** @param whereOf where a key was set; empty for a default */
 export function checkCombinations(
@@ -56,6 +57,10 @@ export function checkCombinations(
 			"persistence",
 			"is off: acknowledged messages, sessions and retained messages do not survive a restart",
 		);
+	}
+	for (const { key, everyMs } of writeRules(settings)) {
+		if (everyMs === 0 || everyMs > settings["store.lazy_interval"]) continue;
+		note(key, "is no more than store.lazy_interval, and changes nothing");
 	}
 	for (const listener of listeners) noteExposure(listener, note);
 	return notices;

@@ -32,6 +32,7 @@ import {
 	type Sources,
 } from "./sources.ts";
 import { parseValue, ValueError } from "./values.ts";
+import { checkFilterIn } from "./write-rules.ts";
 
 export type { ListenerSettings } from "./listeners.ts";
 export {
@@ -155,6 +156,7 @@ function readEntries(
 			continue;
 		}
 		try {
+			checkFilterIn(field, key);
 			const value = parseValue(field, text);
 			entries.set(key, { value, text, origin: { kind, where } });
 		} catch (error) {

@@ -123,6 +123,7 @@ function patternOf(key: string): RegExp {
 		.split(/(<[^>]+>)/)
 		.map((part) => {
 			if (part === "<...>") return "[\\w.-]+";
+			if (part === "<filter>") return ".+";
 			return part.startsWith("<") ? "[\\w-]+" : part.replaceAll(".", "\\.");
 		})
 		.join("");

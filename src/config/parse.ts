@@ -10,6 +10,9 @@
 
 import type { ConfigNotice, ConfigProblem } from "./problems.ts";
 
+/** Words and dots; between the first and the last dot there may be a topic filter. */
+const KEY = /^[\w-]+(\.(.*\.)?[\w-]+)?$/;
+
 /** One `key = value` and where it stands. */
 export interface Assignment {
 	readonly key: string;
@@ -75,9 +78,9 @@ export function parseAssignment(
 		message,
 	});
 	if (equals < 0) return problem("is not of the form key = value");
-	if (!/^[A-Za-z0-9_.-]+$/.test(key)) {
+	if (!KEY.test(key)) {
 		return problem(
-			"is not a key: it may have letters, digits, dots, - and _ only",
+			"is not a key: it may have letters, digits, dots, - and _ only, and a topic filter between two dots",
 		);
 	}
 	const value = parseText(rest, comments);

@@ -69,6 +69,16 @@ export const storeFields = defineFragment({
 			doc: "How often retained messages published with QoS 0 are written; only the last one of each topic is. A power cut loses at most what changed in this time. That a client has acknowledged a message is written with whatever is written next, or after this time: a client may get what it acknowledged within this time before a power cut once more.",
 		},
 		{
+			key: "retained.<filter>.write_every",
+			type: "duration",
+			default: "0",
+			min: 0,
+			max: 24 * HOUR,
+			runtime: true,
+			example: "retained.meters/+/power.write_every = 60s",
+			doc: "How seldom retained messages of QoS 0 on matching topics are written to disk: the first one within store.lazy_interval, a later one of the same topic only so long after the one before, and always the last one. It spares the flash card what a sensor repeats; the log and `$SYS/broker/store/wear` tell when one topic causes most of the writing. Subscribers notice nothing; after a power cut or a kill the retained message may be so old, an orderly stop writes the last one. QoS 1 and 2 are on disk before they are acknowledged, whatever this says. There may be any number of filters, written as in a subscription, dots and spaces included (but a + for a level that has a `=`, and not in the environment, whose names have no slashes). Of several that match a topic the more particular one counts: names before +, + before #; 0 makes an exception. When more than 4 MB waits, all of it is written early.",
+		},
+		{
 			key: "durability",
 			type: "choice",
 			values: ["strict", "relaxed"],

@@ -41,8 +41,9 @@ export type ConfigValue = boolean | number | string | readonly string[];
 export interface FieldSpec {
 	/**
 	 * The full key, in lower case. `<name>` stands for one part of a key and `<...>` for one or
-	 * more: `bridge.<name>.address`, `leveldb.<...>`. Keys with a placeholder have
-	 * no default; each key that is set appears under its own name.
+	 * more: `bridge.<name>.address`, `leveldb.<...>`. `<filter>` stands for a topic filter, with
+	 * whatever characters it has, dots included; a word follows it. Keys with a placeholder
+	 * have no default; each key that is set appears under its own name.
 	 */
 	readonly key: string;
 	readonly type: FieldType;
@@ -108,6 +109,7 @@ export type SettingsOf<Fields extends readonly FieldSpec[]> = {
 	-readonly [F in Fields[number] as F extends
 		| { readonly status: "later" | "ignored" }
 		| { readonly transports: readonly string[] }
+		| { readonly key: `${string}<${string}` }
 		? never
 		: F["key"]]: FieldValue<F>;
 };

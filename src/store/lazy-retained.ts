@@ -2,19 +2,27 @@ import type { Clock, TimerHandle } from "../platform/clock.ts";
 import { matches } from "../protocol/topic.ts";
 import type { Operation } from "./operation.ts";
 import type { RetainedRecord, StoreCounters } from "./store.ts";
+import { type WriteRule, WriteRules } from "./write-rules.ts";
 
 /**
  * Retained writes that nothing was promised for (QoS 0), on their way to the disk in
  * their own time: the last one of a topic wins. Main thread only.
  *
  *     putRetained(lazy) -> overlay --- every lazyIntervalMs ---> batch -> worker
- *                            |
+ *                            |  ^                          |
+ *                            |  +-- written lately, and a rule says how seldom
  *     scanRetained --------> + what the database has for other topics
  */
 
-/** Written early when the overlay holds more than this. */
+/** Everything is written early when the overlay holds more than this. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const ENTRY_BYTES = 300;
+/** For remembering when topics with a rule were written; the oldest are forgotten first. */
+const MAX_TURNS_BYTES = 1024 * 1024;
+const TURN_BYTES = 100;
+
+/** How often what waits for its turn is looked at, when everything else is written at once. */
+const LOOK_MS = 1000;
 
 /** What a scan has to know: the overlay's matching entries at its start. */
 export interface OverlaySnapshot {
@@ -23,59 +31,78 @@ export interface OverlaySnapshot {
 	readonly topics: ReadonlySet<string>;
 }
 
-export class LazyRetained {
-	readonly #clock: Clock;
-	readonly #intervalMs: number;
-	readonly #counters: StoreCounters;
-	readonly #write: (operation: Operation) => void;
-	/** By topic; an operation without a message removes what is retained. */
-	readonly #entries = new Map<string, Operation>();
-	#bytes = 0;
-	#timer: TimerHandle | null = null;
+interface Entry {
+	/** Without a message it removes what is retained. */
+	readonly operation: Operation;
+	/** The database has an older value of the topic. */
+	readonly isRepeated: boolean;
+}
 
-	/**
-	 * @param counters its `pendingBytes` count the overlay too
-	 * @param write takes an operation for the next batch
-	 */
-	constructor(
-		clock: Clock,
-		intervalMs: number,
-		counters: StoreCounters,
-		write: (operation: Operation) => void,
-	) {
-		this.#clock = clock;
-		this.#intervalMs = intervalMs;
-		this.#counters = counters;
-		this.#write = write;
+export interface LazyRetainedOptions {
+	readonly clock: Clock;
+	readonly intervalMs: number;
+	readonly rules: readonly WriteRule[];
+	/** Its `pendingBytes` count the overlay too. */
+	readonly counters: StoreCounters;
+	/** Takes an operation for the next batch. */
+	write(operation: Operation): void;
+}
+
+export class LazyRetained {
+	readonly #options: LazyRetainedOptions;
+	#rules: WriteRules;
+	/** By topic. */
+	readonly #entries = new Map<string, Entry>();
+	#bytes = 0;
+	/** Monotonic time before which a topic is not written again; the oldest write first. */
+	readonly #turns = new Map<string, number>();
+	#turnsBytes = 0;
+	#timer: TimerHandle | null = null;
+	#dueMs = 0;
+
+	constructor(options: LazyRetainedOptions) {
+		this.#options = options;
+		this.#rules = new WriteRules(options.rules);
+	}
+
+	/** What waits because of the rules before is written with the rest. */
+	setRules(rules: readonly WriteRule[]): void {
+		this.#rules = new WriteRules(rules);
+		this.#turns.clear();
+		this.#turnsBytes = 0;
 	}
 
 	/** The operation's ticket is settled at once: nothing is promised. */
 	put(operation: Operation): void {
 		const topic = operation.text ?? "";
-		this.forget(topic);
-		this.#entries.set(topic, operation.withoutTicket());
-		this.#charge(entryBytes(operation));
-		if (this.#bytes > MAX_BYTES) this.#flushUnlessTroubled();
-		else this.#startTimer();
+		this.forget(topic, operation.message === null);
+		const isRepeated = this.#turns.has(topic);
+		const entry = { operation: operation.withoutTicket(), isRepeated };
+		this.#entries.set(topic, entry);
+		this.#charge(entry, 1);
+		if (this.#bytes > MAX_BYTES) this.#flushUnlessTroubled(true);
+		else this.#startTimer(isRepeated ? LOOK_MS : 0);
 		operation.ticket?.hold();
 		operation.ticket?.settle();
 	}
 
-	/** The topic has a newer value that is on its way by itself. */
-	forget(topic: string): void {
+	/**
+	 * The topic has a newer value that is on its way by itself.
+	 * @param isRemoved or none any more: what comes next is its first
+	 */
+	forget(topic: string, isRemoved: boolean): void {
+		if (isRemoved) this.#endTurn(topic);
 		const entry = this.#entries.get(topic);
 		if (entry === undefined) return;
 		this.#entries.delete(topic);
-		this.#charge(-entryBytes(entry));
+		this.#charge(entry, -1);
 	}
 
 	/** Hands everything over to the next batch. */
 	flush(): void {
-		if (this.#timer !== null) this.#clock.clearTimer(this.#timer);
+		if (this.#timer !== null) this.#options.clock.clearTimer(this.#timer);
 		this.#timer = null;
-		for (const operation of this.#entries.values()) this.#write(operation);
-		this.#entries.clear();
-		this.#charge(-this.#bytes);
+		this.#write(true);
 	}
 
 	/** @param after only topics above this one, in the order of their bytes; null for all */
@@ -87,7 +114,8 @@ export class LazyRetained {
 		const from = after === null ? null : Buffer.from(after);
 		const records: RetainedRecord[] = [];
 		const topics = new Set<string>();
-		for (const [topic, { message, expiresAtWallMs }] of this.#entries) {
+		for (const [topic, { operation }] of this.#entries) {
+			const { message, expiresAtWallMs } = operation;
 			if (!matches(filter, topic)) continue;
 			topics.add(topic);
 			if (message === null) continue;
@@ -99,22 +127,65 @@ export class LazyRetained {
 	}
 
 	/** While nothing can be written a topic is better kept once here than again in each batch. */
-	#flushUnlessTroubled(): void {
-		if (this.#counters.trouble === "") this.flush();
-		else this.#startTimer();
+	#flushUnlessTroubled(isEarly: boolean): void {
+		if (this.#options.counters.trouble === "") this.#write(isEarly);
+		this.#startTimer(LOOK_MS);
 	}
 
-	#startTimer(): void {
-		if (this.#timer !== null || this.#entries.size === 0) return;
-		this.#timer = this.#clock.setTimer(() => {
+	/** @param isEarly whatever the rules say */
+	#write(isEarly: boolean): void {
+		const now = this.#options.clock.monotonicMs();
+		for (const [topic, entry] of this.#entries) {
+			if (!isEarly && (this.#turns.get(topic) ?? 0) > now) continue;
+			this.#entries.delete(topic);
+			this.#charge(entry, -1);
+			this.#endTurn(topic);
+			const { operation } = entry;
+			if (operation.message !== null) this.#beginTurn(topic, now);
+			this.#options.write(operation);
+		}
+		for (const [topic, untilMs] of this.#turns) {
+			const isOver = untilMs <= now && !this.#entries.has(topic);
+			if (isOver || this.#turnsBytes > MAX_TURNS_BYTES) this.#endTurn(topic);
+		}
+	}
+
+	#beginTurn(topic: string, now: number): void {
+		const everyMs = this.#rules.everyMs(topic);
+		if (everyMs === 0) return;
+		this.#turns.set(topic, now + everyMs);
+		this.#turnsBytes += TURN_BYTES + topic.length;
+	}
+
+	#endTurn(topic: string): void {
+		if (this.#turns.delete(topic))
+			this.#turnsBytes -= TURN_BYTES + topic.length;
+	}
+
+	/** For what is in the overlay now: a running timer that comes later is too late. */
+	#startTimer(leastMs: number): void {
+		if (this.#entries.size === 0) return;
+		const { clock, intervalMs } = this.#options;
+		const delayMs = Math.max(intervalMs, leastMs);
+		const dueMs = clock.monotonicMs() + delayMs;
+		if (this.#timer !== null) {
+			if (this.#dueMs <= dueMs) return;
+			clock.clearTimer(this.#timer);
+		}
+		this.#dueMs = dueMs;
+		this.#timer = clock.setTimer(() => {
 			this.#timer = null;
-			this.#flushUnlessTroubled();
-		}, this.#intervalMs);
+			this.#flushUnlessTroubled(false);
+		}, delayMs);
 	}
 
-	#charge(bytes: number): void {
+	/** @param sign 1 when it comes, -1 when it goes */
+	#charge({ operation, isRepeated }: Entry, sign: 1 | -1): void {
+		const { counters } = this.#options;
+		const bytes = sign * entryBytes(operation);
 		this.#bytes += bytes;
-		this.#counters.pendingBytes += bytes;
+		counters.pendingBytes += bytes;
+		if (isRepeated) counters.repeatedBytes += bytes;
 	}
 }
 

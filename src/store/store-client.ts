@@ -27,6 +27,7 @@ import {
 import type { StoreOptions } from "./store-options.ts";
 import { packOptions } from "./subscription-options.ts";
 import type { RetainedPage } from "./worker-messages.ts";
+import type { WriteRule } from "./write-rules.ts";
 
 export type { StoreOptions } from "./store-options.ts";
 
@@ -53,12 +54,13 @@ export class StoreClient implements Store {
 			this.counters,
 		);
 		this.#pipeline = pipeline;
-		this.#lazy = new LazyRetained(
-			options.clock,
-			options.lazyIntervalMs,
-			this.counters,
-			(operation) => this.#writeRetained(operation, true),
-		);
+		this.#lazy = new LazyRetained({
+			clock: options.clock,
+			intervalMs: options.lazyIntervalMs,
+			rules: options.writeRules ?? [],
+			counters: this.counters,
+			write: (operation) => this.#writeRetained(operation, true),
+		});
 	}
 
 	open(): Promise<void> {
@@ -74,6 +76,10 @@ export class StoreClient implements Store {
 	/** A failing commit is tried again at once. */
 	setMaxBytes(maxBytes: number): void {
 		this.#pipeline.setMaxBytes(maxBytes);
+	}
+
+	setWriteRules(rules: readonly WriteRule[]): void {
+		this.#lazy.setRules(rules);
 	}
 
 	putSession(record: SessionRecord, ticket: CommitTicket | null): void {
@@ -285,7 +291,7 @@ export class StoreClient implements Store {
 			this.#lazy.put(operation);
 			return;
 		}
-		this.#lazy.forget(operation.text ?? "");
+		this.#lazy.forget(operation.text ?? "", operation.message === null);
 		this.#writeRetained(operation, false);
 	}
 

@@ -2,6 +2,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { StoreRefusal } from "./store-refusal.ts";
 import type { WorkerLike } from "./worker-messages.ts";
+import type { WriteRule } from "./write-rules.ts";
 
 export interface StoreOptions {
 	/** The database file; `:memory:` for none. */
@@ -11,6 +12,8 @@ export interface StoreOptions {
 	readonly commitIntervalMs: number;
 	/** How long a lazy retained write, or a removal, may wait, ms. */
 	readonly lazyIntervalMs: number;
+	/** Which lazy retained writes wait for longer when they are repeated. */
+	readonly writeRules?: readonly WriteRule[];
 	/** `durability = relaxed`: a commit may take so long to reach the medium, ms. Absent: `strict`. */
 	readonly syncIntervalMs?: number;
 	/** Size of a file that keeps room on the disk for removals; absent: none. */

@@ -3,6 +3,7 @@ import type { ApplicationMessage } from "../protocol/messages.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
 import { noPages, type PageCounts } from "./page-counts.ts";
 import { TopicWrites } from "./topic-writes.ts";
+import type { WriteRule } from "./write-rules.ts";
 
 /**
  * Everything the broker keeps across a restart, behind one asynchronous interface.
@@ -134,6 +135,8 @@ export class StoreCounters {
 	batchesInFlight = 0;
 	/** Bytes held on the main thread for batches not on disk yet. */
 	pendingBytes = 0;
+	/** Of these: newer retained messages of topics that the database has, which may wait for long. */
+	repeatedBytes = 0;
 	retainedMessages = 0;
 	retainedBytes = 0;
 	/** Non-empty while something is wrong with the database; in words. */
@@ -163,6 +166,9 @@ export interface Store {
 	onTroubleChanged: (() => void) | null;
 	/** Changes the database file's size at most, in bytes; 0 for no limit. Never below what it has. */
 	setMaxBytes(maxBytes: number): void;
+
+	/** Changes how seldom retained messages of QoS 0 are written: all rules at once. */
+	setWriteRules(rules: readonly WriteRule[]): void;
 
 	/** Inserts or replaces a session's own row; leaves its subscriptions and queue alone. */
 	putSession(record: SessionRecord, ticket: CommitTicket | null): void;
@@ -231,7 +237,8 @@ export interface Store {
 
 	/**
 	 * Stores or replaces a topic's retained message.
-	 * @param lazy may wait for `store.lazy_interval` and be overtaken by a newer one (QoS 0)
+	 * @param lazy may wait for `store.lazy_interval`, a repeated one for its rule's time, and
+	 * be overtaken by a newer one (QoS 0)
 	 */
 	putRetained(
 		message: ApplicationMessage,

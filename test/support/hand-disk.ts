@@ -7,6 +7,7 @@ import type {
 	WorkerReply,
 	WorkerRequest,
 } from "../../src/store/worker-messages.ts";
+import type { WriteRule } from "../../src/store/write-rules.ts";
 
 /**
  * The real store with a worker that works when the test says so, on a database in
@@ -18,6 +19,7 @@ export interface HandDiskOptions {
 	readonly clock: Clock;
 	readonly commitIntervalMs: number;
 	readonly lazyIntervalMs: number;
+	readonly writeRules?: readonly WriteRule[];
 }
 
 type Listener = (reply: WorkerReply) => void;

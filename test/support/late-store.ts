@@ -96,6 +96,9 @@ export class LateStore implements Store {
 		);
 	}
 
+	/** Nothing is lazy here. */
+	setWriteRules(): void {}
+
 	putSession(record: SessionRecord, ticket: CommitTicket | null): void {
 		const { key, clientId, username, expirySeconds, disconnectedAtMs, will } =
 			record;

@@ -32,7 +32,8 @@ t.test(
 			optionsOf({ file: `${folder}/broker.conf`, underSystemd: true }),
 		);
 		const defaults = loadConfig(optionsOf({ underSystemd: true }));
-		t.same(config.settings, defaults.settings);
+		const example = "retained.meters/+/power.write_every";
+		t.same(config.settings, { ...defaults.settings, [example]: 60_000 });
 		t.same(
 			config.listeners.filter((one) => one.transport !== "unix"),
 			defaults.listeners,
