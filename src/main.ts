@@ -20,6 +20,7 @@ import { systemClock } from "./platform/clock.ts";
 import { limitHeap } from "./platform/heap-limit.ts";
 import { isUnderSystemd, Logger, stderrSink } from "./platform/logger.ts";
 import { machineMemory } from "./platform/machine-memory.ts";
+import { takeSupervisor } from "./platform/supervisor.ts";
 import { logOptions, Service } from "./service.ts";
 import { versionText } from "./version.ts";
 
@@ -111,6 +112,7 @@ async function run(
 			process.exit(ExitCode.StoreDied);
 		},
 		resetState,
+		takeSupervisor(process.env, (words) => log.system.warning(words)),
 	);
 	process.on("uncaughtException", (error) => {
 		log.system.error("unexpected failure, please report it", { error });

@@ -22,6 +22,8 @@ import {
 	type LogOptions,
 	logClasses,
 } from "./platform/logger.ts";
+import { noSupervisor, type Supervisor } from "./platform/supervisor.ts";
+import { Supervision } from "./supervision.ts";
 import type { Listener } from "./transport/byte-stream.ts";
 import { version } from "./version.ts";
 
@@ -33,6 +35,7 @@ export class Service {
 	readonly #log: Logger;
 	readonly #onFatal: (error: Error) => void;
 	readonly #resetState: boolean;
+	readonly #supervision: Supervision;
 	#running: RunningBroker | null = null;
 	/** The start and all reloads so far, one after the other. */
 	#lastStep: Promise<unknown> = Promise.resolve();
@@ -43,7 +46,9 @@ export class Service {
 		log: Logger,
 		onFatal: (error: Error) => void,
 		resetState = false,
+		supervisor: Supervisor = noSupervisor,
 	) {
+		this.#supervision = new Supervision(supervisor, systemClock);
 		this.#resetState = resetState;
 		this.#config = config;
 		this.#log = log;
@@ -87,6 +92,7 @@ export class Service {
 		});
 		this.#running = running;
 		for (const listener of listeners) await running.listen(listener);
+		this.#supervision.opening(settings);
 		await running.start();
 		for (const listener of running.listeners.values()) {
 			logListening(log, listener);
@@ -99,12 +105,14 @@ export class Service {
 		log.system.info(
 			`broker ${version} is ready; stop it with Ctrl-C or kill ${process.pid}`,
 		);
+		this.#supervision.ready(running.broker);
 	}
 
 	async stop(): Promise<void> {
 		const running = this.#running;
 		this.#running = null;
 		if (running === null) return;
+		this.#supervision.stopping(running.broker.connections.size);
 		await running.stop();
 		await goodbye(running);
 	}
