@@ -29,6 +29,7 @@ const quickSuites = [
 	"store",
 	"wire",
 	"architecture",
+	"crash",
 	"spec",
 ];
 

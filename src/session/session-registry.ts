@@ -50,6 +50,7 @@ export class SessionRegistry implements DeadlineOwner {
 	#lastKey = 0;
 	readonly #freeKeys: number[] = [];
 	readonly #overdue: Session[] = [];
+	readonly #dueWills: Session[] = [];
 
 	constructor(context: SessionContext, observer: SessionObserver) {
 		this.#context = context;
@@ -190,17 +191,24 @@ export class SessionRegistry implements DeadlineOwner {
 		this.#sessions.set(session.clientId, session);
 		if (saved.disconnectedAtMs === 0) this.#save(session, null);
 		const endInMs = expiryMs(session.expirySeconds) - elapsedMs;
+		const willInMs = this.#willDelayMs(session) - elapsedMs;
 		if (endInMs <= 0) this.#overdue.push(session);
+		const isWillDue = willInMs <= 0;
+		if (isWillDue) this.#dueWills.push(session);
 		this.#deadlines.set(
 			session,
-			Math.max(0, this.#willDelayMs(session) - elapsedMs),
+			isWillDue ? Number.POSITIVE_INFINITY : willInMs,
 			Math.max(0, endInMs),
 		);
 		return session;
 	}
 
-	/** Ends sessions whose time was up before the start; all others are back by now. */
+	/**
+	 * Publishes wills and ends sessions whose time was up before the start, before a client
+	 * can come back and stop them; all sessions are there by now.
+	 */
 	endOverdue(): void {
+		for (const session of this.#dueWills.splice(0)) this.onWillDue(session); // [MQTT-3.1.2-8]
 		for (const session of this.#overdue.splice(0)) {
 			if (!session.isEnded) this.onSessionExpired(session);
 		}

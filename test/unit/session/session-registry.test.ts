@@ -442,6 +442,19 @@ t.test(
 	},
 );
 
+t.test(
+	"a will that is due at the start is published before its client can come back [MQTT-3.1.2-8]",
+	async (t) => {
+		const { context, registry, observer, open } = setUp();
+		registry.restore(savedSession({ will: will("w", 0) }));
+		registry.endOverdue();
+		t.strictSame(observer.take(), ["will c w"]);
+		open({ clientId: "c", cleanStart: false });
+		context.clock.advance(1000);
+		t.strictSame(observer.take(), [], "and once");
+	},
+);
+
 t.test("a wall clock that went back ends nothing early", async (t) => {
 	const { context, registry } = setUp();
 	const future = context.clock.wallMs() + 900_000;
