@@ -74,7 +74,10 @@ export async function runTests(args) {
 		);
 	let totals = noTotals;
 	for (const name of named) {
-		const suite = slowSuites.find((one) => one.name === name) ?? quickOptions();
+		const isIn = (one) =>
+			one.name === name ||
+			shortName(resolve(name)).startsWith(`test/${one.name}/`);
+		const suite = slowSuites.find(isIn) ?? quickOptions();
 		const files = existsSync(join(projectFolder, "test", name))
 			? suiteFiles(name)
 			: [resolve(name)];
