@@ -7,6 +7,8 @@
  */
 
 const SMALLEST_BYTES = 4096;
+/** One for all: a view of nothing costs as much as any other. */
+const NO_BYTES = Buffer.alloc(0);
 
 export class ByteWriter {
 	#bytes: Buffer;
@@ -142,14 +144,17 @@ export class ByteReader {
 	}
 
 	text(): string {
-		const start = this.#position + 4;
-		this.#position = start + this.u32();
+		const length = this.u32();
+		const start = this.#position;
+		this.#position += length;
 		return this.#bytes.toString("utf8", start, this.#position);
 	}
 
 	bytes(): Buffer {
-		const start = this.#position + 4;
-		this.#position = start + this.u32();
+		const length = this.u32();
+		if (length === 0) return NO_BYTES;
+		const start = this.#position;
+		this.#position += length;
 		return this.#bytes.subarray(start, this.#position);
 	}
 }

@@ -17,8 +17,8 @@ import { operationBytes, WriteBatch } from "./write-batch.ts";
  *
  * Group commit: a batch leaves at the end of the event-loop turn when the worker is
  * idle, so all writes of a turn share one transaction; while the worker is busy the next
- * batch collects. A read sends the batch ahead of itself. Two kinds do not call for a
- * commit of their own:
+ * batch collects. A read sends the batch ahead of itself when that would change what it
+ * finds. Two kinds do not call for a commit of their own:
  *
  *     cancellable entry --+-- acknowledged --------------------------> never written
  *                         +-- commitIntervalMs, or its session
@@ -125,14 +125,14 @@ export class CommitPipeline {
 		this.#makeFirm(this.#cancellable.takeOlderThan(0));
 	}
 
-	/** Asks the worker, behind everything that was put so far. */
+	/** Asks the worker, behind everything that was put so far and concerns the answer. */
 	async ask(request: AnyRequest): Promise<Answer> {
 		if (this.#link === null) throw new Error("the store is not open");
 		if (request.type === "queue")
 			this.#makeFirm(this.#cancellable.takeSession(request.key));
 		else if (request.type === "sessions")
 			this.#makeFirm(this.#cancellable.takeOlderThan(0));
-		this.#dispatch(this.#link);
+		if (this.#batch.concerns(request)) this.#dispatch(this.#link);
 		return this.#link.ask(request);
 	}
 

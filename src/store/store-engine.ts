@@ -233,7 +233,7 @@ export class StoreEngine {
 			}
 			case "queue": {
 				this.#page.reset(KEEP_PAGE_BYTES);
-				tables.queue.readPage(this.#page, request);
+				tables.pages.write(this.#page, request);
 				const page = this.#page.toBuffer();
 				this.#answer(request.id, page, page.buffer);
 				break;

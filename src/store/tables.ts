@@ -5,6 +5,7 @@ import { ExtensionValueTable } from "./tables/extension-value.ts";
 import { MessageTable } from "./tables/message.ts";
 import { MetaTable } from "./tables/meta.ts";
 import { QueueTable } from "./tables/queue.ts";
+import { QueuePages } from "./tables/queue-pages.ts";
 import { NO_TOTAL, QueueTotalTable } from "./tables/queue-total.ts";
 import { ReceivedQos2Table } from "./tables/received-qos2.ts";
 import { RetainedTable } from "./tables/retained.ts";
@@ -17,6 +18,7 @@ import { SubscriptionTable } from "./tables/subscription.ts";
  */
 export class Tables {
 	readonly queue: QueueTable;
+	readonly pages: QueuePages;
 	readonly retained: RetainedTable;
 	readonly values: ExtensionValueTable;
 	readonly #sessions: SessionTable;
@@ -31,6 +33,7 @@ export class Tables {
 		this.#totals = new QueueTotalTable(database);
 		const messages = new MessageTable(database);
 		this.queue = new QueueTable(database, messages, this.#totals);
+		this.pages = new QueuePages(database, messages);
 		this.retained = new RetainedTable(database, new MetaTable(database));
 		this.values = new ExtensionValueTable(database);
 	}

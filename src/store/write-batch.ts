@@ -1,6 +1,8 @@
 import { writeOperation } from "./batch-codec.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { BodyPlace, type Operation, OperationKind } from "./operation.ts";
+import { QueuePart } from "./store.ts";
+import type { AnyRequest } from "./worker-link.ts";
 
 /**
  * The writes that share one transaction. Collects objects; nothing is encoded, and
@@ -27,6 +29,23 @@ export class WriteBatch {
 			this.#isSorted = false;
 		this.operations.push(operation);
 		this.bytes += operation.bytes;
+	}
+
+	/**
+	 * Whether a read would find something else when this batch is written first. A page of a
+	 * queue begins behind what has been delivered: its removals may wait, or a client that
+	 * is served from the disk would pay a commit for each page.
+	 */
+	concerns(request: AnyRequest): boolean {
+		if (request.type !== "queue") return true;
+		const { key, part, after } = request;
+		const seenAbove = part === QueuePart.Newest ? -1 : after;
+		return this.operations.some(
+			(operation) =>
+				operation.key === key &&
+				(operation.kind !== OperationKind.Dequeue ||
+					operation.sequence > seenAbove),
+		);
 	}
 
 	/** @param memory of an earlier batch, to write into; null for new memory */

@@ -51,10 +51,12 @@ export class LoadConnection {
 		this.socket.on("drain", onProgress);
 	}
 
-	async open(clientId: string): Promise<void> {
+	/** @param isClean false to resume a session and to leave one behind */
+	async open(clientId: string, isClean = true): Promise<void> {
 		const id = Buffer.from(clientId);
+		const flags = isClean ? 2 : 0;
 		const body = Buffer.concat([
-			Buffer.from([0, 4, 77, 81, 84, 84, 4, 2, 0, 0, 0, id.length]),
+			Buffer.from([0, 4, 77, 81, 84, 84, 4, flags, 0, 0, 0, id.length]),
 			id,
 		]);
 		await this.#ask(Buffer.concat([header(0x10, body.length), body]));

@@ -183,6 +183,38 @@ t.test("a removal leaves alone after the lazy interval", async (t) => {
 	t.equal(store.counters.commits, commits + 1);
 });
 
+t.test("a page behind what was removed costs no commit", async (t) => {
+	const { store, send } = await open(t);
+	const sequences = Array.from({ length: 9 }, (_, at) =>
+		send(1, `${at}`, false),
+	);
+	await turns(20);
+	const { commits } = store.counters;
+	const page = async (after: number, part: QueuePart) => {
+		const { messages } = await store.readQueue(1, after, 3, 1e6, part);
+		return messages.map(({ message }) => message.payload.toString());
+	};
+	for (const sequence of sequences.slice(0, 3))
+		store.dequeue(1, sequence, null);
+	t.strictSame(await page(3, QueuePart.Waiting), ["3", "4", "5"]);
+	send(2, "of another session");
+	t.strictSame(await page(6, QueuePart.Waiting), ["6", "7", "8"]);
+	t.equal(store.counters.commits, commits);
+	store.dequeue(1, 9, null);
+	t.strictSame(
+		await page(6, QueuePart.Waiting),
+		["6", "7"],
+		"but it sees what concerns it",
+	);
+	t.equal(store.counters.commits, commits + 1);
+	store.dequeue(1, 8, null);
+	t.strictSame(await page(8, QueuePart.Newest), ["6", "5", "4"]);
+	store.dequeue(1, 4, null);
+	store.markSent(1, 5, 7, null);
+	t.strictSame(await page(5, QueuePart.Waiting), ["5", "6"]);
+	t.equal(store.counters.commits, commits + 3);
+});
+
 t.test("many removals do not wait", async (t) => {
 	const { store, send } = await open(t);
 	const sequences = Array.from({ length: 1000 }, () => send(1, "m", false));

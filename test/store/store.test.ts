@@ -272,6 +272,43 @@ async function queues(t: Test, open: OpenStore): Promise<void> {
 		]);
 	});
 
+	t.test(
+		"bodies of all kinds come back in one page, in either order",
+		async (t) => {
+			const { store } = await open(t);
+			const everyByte = Buffer.from(Array.from({ length: 256 }, (_, at) => at));
+			const payloads = [
+				"",
+				everyByte,
+				"ü",
+				Buffer.from([0]),
+				Buffer.from([0xc3]),
+				"",
+				Buffer.from([0xa4, 0, 0]),
+				everyByte.toReversed(),
+				"x".repeat(20_000),
+			].map((payload) => Buffer.from(payload as Buffer));
+			for (const [index, payload] of payloads.entries()) {
+				const given = message("t", "", { payload });
+				store.enqueue(1, index + 1, given, entry(), 0, null);
+				// Every third one is shared with another queue.
+				if (index % 3 === 2)
+					store.enqueue(2, index + 1, given, entry(), 0, null);
+			}
+			store.markSent(1, 2, 7, null);
+			const found = async (part: QueuePart) => {
+				const page = await store.readQueue(1, -1, 99, 1e6, part);
+				return page.messages.map((row) => row.message.payload.toString("hex"));
+			};
+			const all = payloads.map((payload) => payload.toString("hex"));
+			const waiting = all.filter((_, index) => index !== 1);
+			t.strictSame(await found(QueuePart.All), all);
+			t.strictSame(await found(QueuePart.Sent), [all[1]]);
+			t.strictSame(await found(QueuePart.Waiting), waiting);
+			t.strictSame(await found(QueuePart.Newest), waiting.toReversed());
+		},
+	);
+
 	t.test("a message goes from queued to sent to released", async (t) => {
 		const { store } = await open(t);
 		store.enqueue(1, 1, message("t"), entry({ qos: 2 }), 0, null);

@@ -1,15 +1,9 @@
 import type { Database, Statement } from "better-sqlite3";
-import type { ByteWriter } from "../byte-writer.ts";
+import type { ApplicationMessage } from "../../protocol/messages.ts";
 import { messageBytes, packFlags } from "../message-codec.ts";
 import { BodyPlace, LAST_SEQUENCE, type Operation } from "../operation.ts";
-import { writeQueued, writeQueuePageEnd } from "../page-codec.ts";
-import { DeliveryPhase, QueuePart } from "../store.ts";
-import {
-	type BodyRow,
-	type MessageTable,
-	propertiesColumn,
-	toMessage,
-} from "./message.ts";
+import { DeliveryPhase } from "../store.ts";
+import { type MessageTable, propertiesColumn } from "./message.ts";
 import type { QueueTotalTable } from "./queue-total.ts";
 
 /**
@@ -25,29 +19,12 @@ import type { QueueTotalTable } from "./queue-total.ts";
  * its rows one by one (test/bench/store.ts).
  */
 
-const ID = "(? << 37 | ?)";
+export const ID = "(? << 37 | ?)";
+/** Parameters: queue, first sequence, queue, last sequence. */
+export const RANGE = `id BETWEEN ${ID} AND ${ID}`;
 /** Runs of at least this many consecutive sequences are removed as a range. */
 const SHORTEST_RANGE = 3;
 
-/** As in {@link Store.readQueue}. */
-export interface QueuePageRequest {
-	readonly key: number;
-	readonly after: number;
-	readonly maxMessages: number;
-	readonly maxBytes: number;
-	readonly part: QueuePart;
-}
-
-interface Row extends BodyRow {
-	sequence: number;
-	flags: number;
-	phase: number;
-	packetId: number;
-	bytes: number;
-	expiresAt: number;
-	message: number | null;
-	origin: Buffer | null;
-}
 type Removed = [bytes: number, message: number | null];
 type RangeTotal = [messages: number, bytes: number | null, shared: number];
 
@@ -55,14 +32,14 @@ export class QueueTable {
 	readonly #messages: MessageTable;
 	readonly #totals: QueueTotalTable;
 	readonly #insert: Statement;
+	/** For nearly all messages: each value that is bound costs. */
+	readonly #insertPlain: Statement;
 	readonly #markSent: Statement;
 	readonly #markReleased: Statement;
 	readonly #remove: Statement<number[], Removed>;
 	readonly #rangeTotal: Statement<number[], RangeTotal>;
 	readonly #rangeShared: Statement<number[], number>;
 	readonly #removeRange: Statement<number[]>;
-	/** By {@link QueuePart}. */
-	readonly #pages: Readonly<Record<QueuePart, Statement<number[], Row>>>;
 	/** Sequences to remove at the end of this batch, by queue. */
 	readonly #removals = new Map<number, number[]>();
 	/** Shared bodies that lost a queue row in this batch. */
@@ -83,6 +60,11 @@ export class QueueTable {
 				body_flags, expiry_seconds, topic, properties, payload)
 			VALUES (${ID}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		);
+		this.#insertPlain = database.prepare(
+			`INSERT INTO queue (id, flags, phase, packet_id, bytes, expires_at, message, origin,
+				body_flags, expiry_seconds, topic, properties, payload)
+			VALUES (${ID}, ?, ${DeliveryPhase.Queued}, 0, ?, 0, NULL, x'', ?, -1, ?, NULL, ?)`,
+		);
 		this.#markSent = database.prepare(
 			`UPDATE queue SET phase = ${DeliveryPhase.Sent}, packet_id = ? WHERE id = ${ID}`,
 		);
@@ -94,38 +76,17 @@ export class QueueTable {
 				`DELETE FROM queue WHERE id = ${ID} RETURNING bytes, message`,
 			)
 			.raw() as Statement<number[], Removed>;
-		const range = `id BETWEEN ${ID} AND ${ID}`;
 		this.#rangeTotal = database
 			.prepare<number[], RangeTotal>(
-				`SELECT count(*), sum(bytes), count(message) FROM queue WHERE ${range}`,
+				`SELECT count(*), sum(bytes), count(message) FROM queue WHERE ${RANGE}`,
 			)
 			.raw() as Statement<number[], RangeTotal>;
 		this.#rangeShared = database
 			.prepare<number[], number>(
-				`SELECT DISTINCT message FROM queue WHERE ${range} AND message IS NOT NULL`,
+				`SELECT DISTINCT message FROM queue WHERE ${RANGE} AND message IS NOT NULL`,
 			)
 			.pluck() as Statement<number[], number>;
-		this.#removeRange = database.prepare(`DELETE FROM queue WHERE ${range}`);
-		const columns = `id & ${LAST_SEQUENCE} AS sequence, flags, phase,
-			packet_id AS packetId, bytes, expires_at AS expiresAt, message, origin,
-			body_flags AS bodyFlags, expiry_seconds AS expirySeconds,
-			topic, properties, payload`;
-		const page = (table: string, condition: string, order: string) =>
-			database.prepare<number[], Row>(
-				`SELECT ${columns} FROM ${table} WHERE ${range} ${condition} ORDER BY id ${order} LIMIT ?`,
-			);
-		const waiting = `AND phase = ${DeliveryPhase.Queued}`;
-		this.#pages = {
-			[QueuePart.All]: page("queue", "", ""),
-			// Sent rows are few, and may lie anywhere among many that wait.
-			[QueuePart.Sent]: page(
-				"queue INDEXED BY queue_sent",
-				`AND phase <> ${DeliveryPhase.Queued}`,
-				"",
-			),
-			[QueuePart.Waiting]: page("queue", waiting, ""),
-			[QueuePart.Newest]: page("queue", waiting, "DESC"),
-		};
+		this.#removeRange = database.prepare(`DELETE FROM queue WHERE ${RANGE}`);
 	}
 
 	begin(): void {
@@ -145,6 +106,25 @@ export class QueueTable {
 			}
 		}
 		const inline = operation.place === BodyPlace.Inline ? message : null;
+		if (inline !== null && isPlain(operation, inline)) {
+			this.#insertPlain.run(
+				operation.key,
+				operation.sequence,
+				operation.flags,
+				bytes,
+				packFlags(inline.qos, inline.retain),
+				inline.topic,
+				inline.payload,
+			);
+		} else this.#insertAny(operation, inline, bytes);
+		this.#totals.change(operation.key, 1, bytes, operation.sequence);
+	}
+
+	#insertAny(
+		operation: Operation,
+		inline: ApplicationMessage | null,
+		bytes: number,
+	): void {
 		this.#insert.run(
 			operation.key,
 			operation.sequence,
@@ -161,7 +141,6 @@ export class QueueTable {
 			inline === null ? null : propertiesColumn(inline),
 			inline === null ? null : inline.payload,
 		);
-		this.#totals.change(operation.key, 1, bytes, operation.sequence);
 	}
 
 	markSent(queue: number, sequence: number, packetId: number): void {
@@ -192,37 +171,6 @@ export class QueueTable {
 			this.#removeAll(queue, sequences);
 		this.#messages.deleteUnused(this.#released);
 		this.#totals.finish();
-	}
-
-	/** Writes a page (page-codec.ts). The first message comes whatever its size. */
-	readPage(writer: ByteWriter, request: QueuePageRequest): void {
-		const { key: queue, after, maxMessages, maxBytes } = request;
-		// One row more than asked for tells whether anything follows.
-		const limit = Math.min(maxMessages, LAST_SEQUENCE) + 1;
-		const from = request.part === QueuePart.Newest ? 0 : after + 1;
-		const statement = this.#pages[request.part];
-		const rows = statement.iterate(queue, from, queue, LAST_SEQUENCE, limit);
-		const page: Row[] = [];
-		let bytes = 0;
-		let isLast = true;
-		for (const row of rows) {
-			bytes += row.bytes;
-			if (
-				page.length === maxMessages ||
-				(page.length > 0 && bytes > maxBytes)
-			) {
-				isLast = false;
-				break;
-			}
-			page.push(row);
-		}
-		// Shared bodies are fetched now: the connection is busy while rows are iterated.
-		for (const row of page) {
-			const message =
-				row.message === null ? toMessage(row) : this.#messages.get(row.message);
-			if (message !== null) writeQueued(writer, row, message);
-		}
-		writeQueuePageEnd(writer, isLast);
 	}
 
 	#removeAll(queue: number, sequences: number[]): void {
@@ -258,6 +206,18 @@ export class QueueTable {
 		this.#removeRange.run(queue, from, queue, to);
 		this.#totals.change(queue, -messages, -(bytes ?? 0), 0);
 	}
+}
+
+/** Not sent, of no end, without properties, and through no subscription that has to be told. */
+function isPlain(operation: Operation, message: ApplicationMessage): boolean {
+	return (
+		operation.phase === DeliveryPhase.Queued &&
+		operation.number === 0 &&
+		operation.expiresAtWallMs === 0 &&
+		operation.value?.length === 0 &&
+		message.expirySeconds === -1 &&
+		message.properties.length === 0
+	);
 }
 
 function ascending(a: number, b: number): number {
