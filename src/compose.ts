@@ -27,6 +27,8 @@ export interface Composition {
 	readonly clock: Clock;
 	readonly log: Logger;
 	readonly store: Store;
+	/** As in {@link Broker}; tests set it. */
+	readonly awayInMemory?: number;
 }
 
 /** A broker with its extensions, running as soon as {@link start} returns. */

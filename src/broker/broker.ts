@@ -23,7 +23,7 @@ import {
 	type SessionObserver,
 	SessionRegistry,
 } from "../session/session-registry.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, SubscriptionRecord } from "../store/store.ts";
 import { FlushLoop } from "../transport/flush-loop.ts";
 import { Budgets } from "./budgets.ts";
 import { type DegradedConnection, DegradedMode } from "./degraded-mode.ts";
@@ -58,6 +58,8 @@ export interface BrokerOptions {
 	readonly clock: Clock;
 	readonly log: Logger;
 	readonly store: Store;
+	/** Sessions that stay in memory without a client; others sleep. */
+	readonly awayInMemory?: number;
 }
 
 export class Broker implements SessionObserver {
@@ -119,7 +121,12 @@ export class Broker implements SessionObserver {
 			this.hooks,
 			this.budgets.subscriptions,
 		);
-		this.registry = new SessionRegistry(this.#context, this);
+		this.registry = new SessionRegistry(
+			this.#context,
+			this,
+			options.awayInMemory,
+		);
+		this.router.sleepers = this.registry;
 		this.degraded = new DegradedMode({
 			clock: this.clock,
 			wheel: this.wheel,
@@ -184,11 +191,7 @@ export class Broker implements SessionObserver {
 			const page = await this.store.readSessions(after, SESSIONS_PER_PAGE);
 			for (const saved of page) {
 				after = saved.key;
-				const session = this.registry.restore(saved);
-				if (session === null) continue;
-				for (const record of saved.subscriptions) {
-					this.router.subscriptions.add(session, record.filter, record);
-				}
+				this.registry.restore(saved);
 			}
 			if (page.length === 0) break;
 		}
@@ -222,6 +225,30 @@ export class Broker implements SessionObserver {
 		this.router.subscriptions.removeAll(session);
 		if (!session.isPersistent || filters.length === 0) return null;
 		return handOverStored(this.#context, this.router, session, filters);
+	}
+
+	onSleep(session: Session, sleeper: number): number {
+		return this.router.subscriptions.sleep(session, sleeper);
+	}
+
+	onWake(session: Session, first: number): void {
+		this.router.subscriptions.wake(session, first);
+	}
+
+	onRestored(
+		session: Session,
+		subscriptions: readonly SubscriptionRecord[],
+	): void {
+		for (const record of subscriptions) {
+			this.router.subscriptions.add(session, record.filter, record);
+		}
+	}
+
+	onRestoredAsleep(
+		sleeper: number,
+		subscriptions: readonly SubscriptionRecord[],
+	): number {
+		return this.router.subscriptions.restoreAsleep(sleeper, subscriptions);
 	}
 
 	onDetached(session: Session, entries: readonly InflightEntry[]): void {

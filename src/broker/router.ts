@@ -25,8 +25,15 @@ const members: MemberView<Subscription> = {
 	canTake: ({ session }) => canTakeMessage(session),
 };
 
+/** Sessions that are no objects; the registry. */
+export interface Sleepers {
+	visit(sleeper: number, act: (session: Session) => void): void;
+}
+
 export class Router {
 	readonly subscriptions: SubscriptionTable;
+	/** Set once, when both are made. */
+	sleepers: Sleepers | null = null;
 	readonly #context: SessionContext;
 	readonly #hooks: Hooks;
 	readonly #retained: RetainedMessages;
@@ -58,14 +65,15 @@ export class Router {
 		}
 		if (publish.retain) this.#retained.apply(delivery);
 		const route = this.subscriptions.route(publish.topic);
-		const { subscriptions, groups } = route;
+		const { subscriptions, asleep, groups } = route;
 		for (let i = 0; i < subscriptions.length; i++) {
 			const subscription = subscriptions[i] as Subscription;
 			subscription.session.deliver(delivery, subscription); // [MQTT-4.5.0-1] [v3.1.1 MQTT-4.5.0-1]
 		}
+		if (asleep.length > 0) this.#deliverAsleep(asleep, delivery);
 		for (const group of groups) this.#deliverShared(group, delivery);
 		if (delivery.isRejected) return ReasonCode.QuotaExceeded;
-		return subscriptions.length === 0 && groups.length === 0
+		return subscriptions.length + asleep.length + groups.length === 0
 			? ReasonCode.NoMatchingSubscribers
 			: ReasonCode.Success;
 	}
@@ -127,6 +135,35 @@ export class Router {
 			}
 		}
 		return best;
+	}
+
+	/** @param entries of sleeping sessions; those of one session follow each other */
+	#deliverAsleep(entries: readonly number[], delivery: Delivery): void {
+		const { subscriptions: table, sleepers } = this;
+		if (sleepers === null) return;
+		for (let from = 0; from < entries.length; ) {
+			const sleeper = table.sleeperOf(entries[from] as number);
+			let end = from + 1;
+			while (
+				end < entries.length &&
+				table.sleeperOf(entries[end] as number) === sleeper
+			)
+				end++;
+			const own = entries.slice(from, end);
+			from = end;
+			if (!this.#isOwed(own, delivery)) continue;
+			sleepers.visit(sleeper, (session) =>
+				session.deliver(delivery, table.merged(session, own)),
+			);
+		}
+	}
+
+	/** Messages of QoS 0 are for those who are there, unless the settings say otherwise. */
+	#isOwed(entries: readonly number[], { publish }: Delivery): boolean {
+		const { settings } = this.#context;
+		if (settings.queue_qos0_messages) return true;
+		if (publish.qos === 0 && !settings.upgrade_outgoing_qos) return false;
+		return entries.some((entry) => this.subscriptions.qosOf(entry) > 0);
 	}
 
 	#deliverShared(group: SharedGroup<Subscription>, delivery: Delivery): void {

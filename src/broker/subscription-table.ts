@@ -2,41 +2,70 @@
  * All subscriptions of all sessions, and the routes that follow from them. A route is
  * what a topic name leads to; routes are remembered in a bounded cache until any
  * subscription changes.
+ *
+ * Each subscription is an entry of a tree (numbers outside V8's heap). Those of sessions
+ * in memory are objects as well; those of sleeping sessions are entries alone, chained
+ * to each other. Shared subscriptions keep their sessions in memory.
  */
 import type { ByteBudget } from "../platform/byte-budget.ts";
+import type { QoS } from "../protocol/constants.ts";
 import { parseShared } from "../protocol/topic.ts";
+import { RetainedReplay } from "../session/retained-replay.ts";
 import type { Session } from "../session/session.ts";
 import {
 	Subscription,
 	type SubscriptionOptions,
 } from "../session/subscription.ts";
+import type { SubscriptionRecord } from "../store/store.ts";
+import { packOptions, unpackOptions } from "../store/subscription-options.ts";
 import { MatchCache } from "../topics/match-cache.ts";
-import { SharedGroup } from "../topics/shared-group.ts";
+import type { SharedGroup } from "../topics/shared-group.ts";
 import { TopicTree } from "../topics/topic-tree.ts";
+import { SharedGroups } from "./shared-groups.ts";
 
 /** Who gets messages of one topic name. */
 export interface Route {
-	/** One entry per session, overlapping subscriptions merged. */
+	/** One for each session in memory, overlapping subscriptions merged. */
 	readonly subscriptions: readonly Subscription[];
+	/** Entries of sleeping sessions; those of one session follow each other. */
+	readonly asleep: readonly number[];
 	readonly groups: readonly SharedGroup<Subscription>[];
 }
 
+/** What an entry of the tree holds for this table: identifier << 4 | packed options. */
+const OPTIONS = 0;
+/** These two only while its session sleeps: who that is, and its next entry. */
+const SLEEPER = 1;
+/** Its number << 1 | whether retained messages are still owed ({@link IS_OWED}). */
+const NEXT_OF_SLEEPER = 2;
+const FIELDS = 3;
+/** The client left before it was sent any retained message. */
+const IS_OWED = 1;
+const OPTION_BITS = 4;
+
 const CACHED_ROUTES = 10_000;
 const CACHED_ROUTE_BYTES = 4 * 1024 * 1024;
-const NO_GROUPS: readonly SharedGroup<Subscription>[] = Object.freeze([]);
+const NO_ENTRIES: readonly number[] = Object.freeze([]);
+/** test/bench/memory.ts: an entry with two levels of its own, and what an object adds. */
+const ENTRY_BYTES = 95;
+const OBJECT_BYTES = 150;
 
 export class SubscriptionTable {
-	readonly #ordinary = new TopicTree<Subscription>();
-	readonly #shared = new TopicTree<SharedGroup<Subscription>>();
-	readonly #groups = new Map<string, SharedGroup<Subscription>>();
+	readonly #ordinary = new TopicTree(FIELDS);
+	/** By entry: the subscriptions of sessions in memory. */
+	readonly #objects = new Map<number, Subscription>();
+	readonly #shared = new SharedGroups();
 	readonly #routes = new MatchCache<Route>(
 		CACHED_ROUTES,
 		CACHED_ROUTE_BYTES,
 		(topic) => this.#compute(topic),
-		(route) => 64 + 8 * (route.subscriptions.length + route.groups.length),
+		({ subscriptions, asleep, groups }) =>
+			64 + 8 * (subscriptions.length + asleep.length + groups.length),
 	);
 	readonly #budget: ByteBudget | null;
 	#size = 0;
+	/** How often a session fell asleep or woke up. */
+	#moves = 0;
 
 	/** @param budget charged for all subscriptions */
 	constructor(budget: ByteBudget | null = null) {
@@ -53,14 +82,14 @@ export class SubscriptionTable {
 	}
 
 	get sharedGroups(): number {
-		return this.#groups.size;
+		return this.#shared.size;
 	}
 
 	/** The subscriptions that a topic name leads to, from the cache where possible. */
 	route(topic: string): Route {
 		return this.#routes.get(
 			topic,
-			this.#ordinary.version + this.#shared.version,
+			this.#ordinary.version + this.#shared.version + this.#moves,
 		);
 	}
 
@@ -82,11 +111,16 @@ export class SubscriptionTable {
 			shared === null ? null : shared.group,
 			options,
 		);
-		if (shared === null) this.#ordinary.add(filter, subscription);
-		else this.#group(filter, shared.group, shared.filter).add(subscription);
+		if (shared === null) {
+			subscription.entry = this.#addEntry(filter, options);
+			this.#objects.set(subscription.entry, subscription);
+		} else {
+			this.#shared.add(subscription);
+			this.#budget?.charge(ENTRY_BYTES + filter.length);
+			this.#size++;
+		}
 		session.subscriptions.set(subscription);
-		this.#size++;
-		this.#budget?.charge(subscriptionBytes(filter));
+		this.#budget?.charge(OBJECT_BYTES);
 		return { subscription, isNew };
 	}
 
@@ -96,16 +130,12 @@ export class SubscriptionTable {
 		if (subscription === undefined) return false;
 		session.subscriptions.delete(filter);
 		this.#size--;
-		this.#budget?.release(subscriptionBytes(filter));
+		this.#budget?.release(ENTRY_BYTES + filter.length + OBJECT_BYTES);
 		if (subscription.sharedGroup === null) {
-			this.#ordinary.remove(filter, subscription);
-			return true;
-		}
-		const group = this.#groups.get(filter);
-		group?.remove(subscription);
-		if (group?.isEmpty === true) {
-			this.#groups.delete(filter);
-			this.#shared.remove(group.filter, group);
+			this.#objects.delete(subscription.entry);
+			this.#ordinary.remove(subscription.entry);
+		} else {
+			this.#shared.remove(subscription);
 		}
 		return true;
 	}
@@ -118,37 +148,124 @@ export class SubscriptionTable {
 
 	/** The members of `$share/group/filter`; undefined when there are none. */
 	groupOf(filter: string): SharedGroup<Subscription> | undefined {
-		return this.#groups.get(filter);
+		return this.#shared.get(filter);
 	}
 
-	#group(
-		filter: string,
-		name: string,
-		plainFilter: string,
-	): SharedGroup<Subscription> {
-		const existing = this.#groups.get(filter);
-		if (existing !== undefined) return existing;
-		const group = new SharedGroup<Subscription>(name, plainFilter);
-		this.#groups.set(filter, group);
-		this.#shared.add(plainFilter, group);
-		return group;
+	/**
+	 * The session goes to sleep as `sleeper`: its subscriptions are entries alone.
+	 * @returns the first of them, 0 for none; -1 when it has to stay in memory
+	 */
+	sleep(session: Session, sleeper: number): number {
+		const subscriptions = session.subscriptions.values();
+		if (subscriptions.some(({ sharedGroup }) => sharedGroup !== null)) {
+			return -1;
+		}
+		let first = 0;
+		for (const { entry, filter } of subscriptions.toReversed()) {
+			const isOwed = session.unfinishedReplays?.has(filter) === true;
+			this.#objects.delete(entry);
+			this.#chain(entry, sleeper, (first << 1) | (isOwed ? IS_OWED : 0));
+			first = entry;
+		}
+		this.#budget?.release(OBJECT_BYTES * subscriptions.length);
+		if (first !== 0) this.#moves++;
+		return first;
+	}
+
+	/** What {@link sleep} did, undone. */
+	wake(session: Session, first: number): void {
+		for (let entry = first; entry !== 0; ) {
+			const filter = this.#ordinary.filterOf(entry);
+			const subscription = this.#object(session, filter, entry);
+			this.#objects.set(entry, subscription);
+			session.subscriptions.set(subscription);
+			this.#budget?.charge(OBJECT_BYTES);
+			const link = this.#ordinary.get(entry, NEXT_OF_SLEEPER);
+			this.#chain(entry, 0, 0);
+			entry = link >> 1;
+			if ((link & IS_OWED) === 0) continue;
+			session.unfinishedReplays ??= new Map();
+			session.unfinishedReplays.set(
+				filter,
+				new RetainedReplay(subscription, session.context.store),
+			);
+		}
+		if (first !== 0) this.#moves++;
+	}
+
+	/** Subscriptions, none shared, of a session that sleeps from the start. @returns as {@link sleep} */
+	restoreAsleep(
+		sleeper: number,
+		records: readonly SubscriptionRecord[],
+	): number {
+		let first = 0;
+		for (const record of records.toReversed()) {
+			const entry = this.#addEntry(record.filter, record);
+			this.#chain(entry, sleeper, first << 1);
+			first = entry;
+		}
+		return first;
+	}
+
+	/** Whose entry of {@link Route.asleep} this is. */
+	sleeperOf(entry: number): number {
+		return this.#ordinary.get(entry, SLEEPER);
+	}
+
+	qosOf(entry: number): QoS {
+		return unpackOptions(this.#ordinary.get(entry, OPTIONS)).qos;
+	}
+
+	/** Entries of one sleeping session as a route has them, merged; its filter is left out. */
+	merged(session: Session, entries: readonly number[]): Subscription {
+		return Subscription.merge(
+			entries.map((entry) => this.#object(session, "", entry)),
+		);
+	}
+
+	#object(session: Session, filter: string, entry: number): Subscription {
+		const packed = this.#ordinary.get(entry, OPTIONS);
+		const identifier = packed >>> OPTION_BITS;
+		const options = { ...unpackOptions(packed), identifier };
+		const made = new Subscription(session, filter, filter, null, options);
+		made.entry = entry;
+		return made;
+	}
+
+	#addEntry(filter: string, options: SubscriptionOptions): number {
+		const entry = this.#ordinary.add(filter);
+		const packed = (options.identifier << OPTION_BITS) | packOptions(options);
+		this.#ordinary.set(entry, OPTIONS, packed);
+		this.#budget?.charge(ENTRY_BYTES + filter.length);
+		this.#size++;
+		return entry;
+	}
+
+	#chain(entry: number, sleeper: number, link: number): void {
+		this.#ordinary.set(entry, SLEEPER, sleeper);
+		this.#ordinary.set(entry, NEXT_OF_SLEEPER, link);
 	}
 
 	#compute(topic: string): Route {
-		const matched: Subscription[] = [];
-		this.#ordinary.match(topic, matched);
-		const groups: SharedGroup<Subscription>[] = [];
-		if (this.#shared.size > 0) this.#shared.match(topic, groups);
+		const entries: number[] = [];
+		this.#ordinary.match(topic, entries);
+		const inMemory: Subscription[] = [];
+		const asleep: number[] = [];
+		for (const entry of entries) {
+			const subscription = this.#objects.get(entry);
+			if (subscription === undefined) asleep.push(entry);
+			else inMemory.push(subscription);
+		}
 		return {
-			subscriptions: mergeBySession(matched),
-			groups: groups.length === 0 ? NO_GROUPS : groups,
+			subscriptions: mergeBySession(inMemory),
+			asleep: asleep.length === 0 ? NO_ENTRIES : this.#bySleeper(asleep),
+			groups: this.#shared.match(topic),
 		};
 	}
-}
 
-/** With a node of the tree for a level of its own (test/bench/memory.ts). */
-function subscriptionBytes(filter: string): number {
-	return 320 + filter.length;
+	#bySleeper(entries: readonly number[]): readonly number[] {
+		return entries.toSorted((a, b) => this.sleeperOf(a) - this.sleeperOf(b));
+	}
 }
 
 function mergeBySession(matched: readonly Subscription[]): Subscription[] {

@@ -49,7 +49,7 @@ export function handleConnect(
 	}
 	if (connect.clientId === "") {
 		const { registry } = broker;
-		const id = assignClientId((each) => registry.get(each) !== undefined);
+		const id = assignClientId((each) => registry.has(each));
 		connection.client = clientInfo(connection, connect, id); // [MQTT-3.1.3-7]
 	}
 	if (connect.authenticationMethod === null) authenticate(connection);
@@ -78,7 +78,7 @@ export function onAuthenticated(
 		return;
 	}
 	const { registry, settings } = broker;
-	const rival = registry.get(known.clientId)?.outlet;
+	const rival = registry.awake(known.clientId)?.outlet;
 	const delayMs =
 		rival === null || rival === undefined
 			? 0
@@ -99,7 +99,7 @@ export function onAuthenticated(
 function open(connection: Connection): void {
 	const { broker, client, connect, dialect } = connection;
 	if (client === null || connect === null || dialect === null) return;
-	const rival = broker.registry.get(client.clientId)?.outlet;
+	const rival = broker.registry.awake(client.clientId)?.outlet;
 	if (
 		rival instanceof ClientOutlet &&
 		rival.connectOrder > connection.connectOrder
@@ -111,14 +111,16 @@ function open(connection: Connection): void {
 		);
 		return;
 	}
-	const known = broker.registry.get(client.clientId);
-	const isStored =
-		connect.sessionExpirySeconds > 0 || known?.isPersistent === true;
+	const { registry } = broker;
+	const isNew = !registry.has(client.clientId);
+	const known = registry.awake(client.clientId);
+	// Who sleeps is persistent.
+	const hasRows = known === undefined ? !isNew : known.isPersistent;
+	const isStored = connect.sessionExpirySeconds > 0 || hasRows;
 	if (isStored && broker.degraded.isOn) {
 		yieldConnect(connection, () => open(connection));
 		return;
 	}
-	const isNew = known === undefined;
 	if (isNew && broker.registry.size >= broker.settings.max_sessions) {
 		const words = "max_sessions is reached";
 		refuseConnect(connection, ReasonCode.QuotaExceeded, words);

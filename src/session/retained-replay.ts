@@ -17,6 +17,8 @@ export class RetainedReplay {
 	readonly subscription: Subscription;
 	isLoading = false;
 	isDone = false;
+	/** Nothing was sent yet: begun anew, it is the same. */
+	isUntouched = true;
 	readonly #store: Store;
 	readonly #skipped = new Set<string>();
 	#scan: RetainedScan | null = null;
@@ -70,7 +72,9 @@ export class RetainedReplay {
 			if (this.#isPageInOrder) this.#after = topic;
 			const { expiresAtWallMs } = record;
 			const isExpired = expiresAtWallMs !== 0 && expiresAtWallMs <= wallMs;
-			if (!isExpired && !this.#skipped.has(topic)) return record;
+			if (isExpired || this.#skipped.has(topic)) continue;
+			this.isUntouched = false;
+			return record;
 		}
 		return undefined;
 	}

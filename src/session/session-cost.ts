@@ -2,7 +2,7 @@
 import type { WillMessage } from "../protocol/messages.ts";
 import type { Session } from "./session.ts";
 
-const SESSION_BYTES = 330;
+const SESSION_BYTES = 350;
 export const RECEIVED_ID_BYTES = 40;
 const WILL_BYTES = 300;
 

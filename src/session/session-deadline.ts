@@ -8,6 +8,8 @@ import type { Session } from "./session.ts";
 export interface DeadlineOwner {
 	onWillDue(session: Session): void;
 	onSessionExpired(session: Session): void;
+	/** @param sleeper its number in {@link SleepingSessions} */
+	onSleeperExpired(sleeper: number): void;
 }
 
 export class SessionDeadline implements TimerTarget {
@@ -16,7 +18,7 @@ export class SessionDeadline implements TimerTarget {
 	readonly #timer = new WheelTimer(this);
 	/** Monotonic ms; Infinity for none. */
 	readonly #willAtMs: number;
-	readonly #endAtMs: number;
+	readonly endAtMs: number;
 	#isWillDone: boolean;
 
 	/** Both in ms from now; Infinity for never. */
@@ -30,7 +32,7 @@ export class SessionDeadline implements TimerTarget {
 		this.#owner = owner;
 		const now = session.context.clock.monotonicMs();
 		this.#willAtMs = now + willInMs;
-		this.#endAtMs = now + endInMs;
+		this.endAtMs = now + endInMs;
 		this.#isWillDone = willInMs === Number.POSITIVE_INFINITY;
 		this.#arm(now);
 	}
@@ -41,21 +43,20 @@ export class SessionDeadline implements TimerTarget {
 
 	onTimer(): void {
 		const now = this.#session.context.clock.monotonicMs();
-		if (now >= this.#endAtMs) {
+		if (now >= this.endAtMs) {
 			this.#owner.onSessionExpired(this.#session);
 			return;
 		}
-		if (!this.#isWillDone && now >= this.#willAtMs) {
-			this.#isWillDone = true;
-			this.#owner.onWillDue(this.#session);
-		}
+		const isWillDue = !this.#isWillDone && now >= this.#willAtMs;
+		if (isWillDue) this.#isWillDone = true;
 		this.#arm(now);
+		if (isWillDue) this.#owner.onWillDue(this.#session);
 	}
 
 	#arm(now: number): void {
 		const next = this.#isWillDone
-			? this.#endAtMs
-			: Math.min(this.#willAtMs, this.#endAtMs);
+			? this.endAtMs
+			: Math.min(this.#willAtMs, this.endAtMs);
 		if (next === Number.POSITIVE_INFINITY) return;
 		this.#session.context.wheel.schedule(this.#timer, next - now);
 	}

@@ -3,20 +3,29 @@
  * and expiry; what that means for routes is told to the {@link SessionObserver}.
  * Changes apply in memory at once and in order; the store follows asynchronously.
  */
-import { SESSION_NEVER_EXPIRES } from "../protocol/constants.ts";
 import type { WillMessage } from "../protocol/messages.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { CommitTicket } from "../store/commit-ticket.ts";
-import type { SavedSession } from "../store/store.ts";
+import type { SavedSession, SubscriptionRecord } from "../store/store.ts";
 import type { InflightEntry } from "./inflight.ts";
 import type { Outlet } from "./outlet.ts";
 import { Session } from "./session.ts";
 import type { SessionContext } from "./session-context.ts";
 import type { DeadlineOwner } from "./session-deadline.ts";
 import { SessionDeadlines } from "./session-deadlines.ts";
+import {
+	AWAY_IN_MEMORY,
+	type KnownSession,
+	SessionMemory,
+	type SleepObserver,
+} from "./session-memory.ts";
+import { SessionRestorer } from "./session-restorer.ts";
+import { expiryMs, saveSession } from "./session-row.ts";
+import { SessionWills } from "./session-wills.ts";
+import { SleepingSessions } from "./sleeping-sessions.ts";
 import { TakeOverLimiter } from "./take-over-limiter.ts";
 
-export interface SessionObserver {
+export interface SessionObserver extends SleepObserver {
 	/**
 	 * A session is gone: its subscriptions must match nothing from now on.
 	 * @returns when its rows may be deleted; null for at once
@@ -25,6 +34,11 @@ export interface SessionObserver {
 	/** A connection was lost; `entries` is what it had in memory and has not acknowledged. */
 	onDetached(session: Session, entries: readonly InflightEntry[]): void;
 	publishWill(session: Session, will: WillMessage): void;
+	/** A session was found at start, with these subscriptions. */
+	onRestored(
+		session: Session,
+		subscriptions: readonly SubscriptionRecord[],
+	): void;
 }
 
 export interface OpenRequest {
@@ -45,30 +59,72 @@ export class SessionRegistry implements DeadlineOwner {
 	readonly takeOvers: TakeOverLimiter;
 	readonly #context: SessionContext;
 	readonly #observer: SessionObserver;
-	readonly #sessions = new Map<string, Session>(); // [MQTT-3.1.3-2]
+	readonly #sessions: SessionMemory;
 	readonly #deadlines: SessionDeadlines;
 	#lastKey = 0;
 	readonly #freeKeys: number[] = [];
-	readonly #overdue: Session[] = [];
-	readonly #dueWills: Session[] = [];
+	readonly #wills: SessionWills;
+	readonly #restorer: SessionRestorer;
 
-	constructor(context: SessionContext, observer: SessionObserver) {
+	/** @param awayInMemory sessions that stay objects without a client; others sleep */
+	constructor(
+		context: SessionContext,
+		observer: SessionObserver,
+		awayInMemory = AWAY_IN_MEMORY,
+	) {
 		this.#context = context;
 		this.#observer = observer;
 		this.takeOvers = new TakeOverLimiter(context.clock);
-		this.#deadlines = new SessionDeadlines(context, this, () => this.all());
+		const sleeping = new SleepingSessions();
+		this.#deadlines = new SessionDeadlines(context, this, sleeping, () =>
+			this.#sessions.inMemory(),
+		);
+		this.#sessions = new SessionMemory(
+			context,
+			observer,
+			this.#deadlines,
+			sleeping,
+			awayInMemory,
+		);
+		this.#wills = new SessionWills(context, (session, will) =>
+			observer.publishWill(session, will),
+		);
+		this.#restorer = new SessionRestorer({
+			context,
+			sessions: this.#sessions,
+			deadlines: this.#deadlines,
+			wills: this.#wills,
+			onRestored: (session, subscriptions) =>
+				observer.onRestored(session, subscriptions),
+		});
 	}
 
 	get size(): number {
 		return this.#sessions.size;
 	}
 
+	has(clientId: string): boolean {
+		return this.#sessions.has(clientId);
+	}
+
+	/** Wakes it if it sleeps; see {@link awake}. */
 	get(clientId: string): Session | undefined {
 		return this.#sessions.get(clientId);
 	}
 
-	all(): IterableIterator<Session> {
-		return this.#sessions.values();
+	/** Only if it is in memory, as every session with a connection is. */
+	awake(clientId: string): Session | undefined {
+		return this.#sessions.awake(clientId);
+	}
+
+	/** All sessions without waking any; see {@link SessionMemory.known}. */
+	all(): Generator<KnownSession> {
+		return this.#sessions.known();
+	}
+
+	/** Has something done to a sleeper: `sleeper` comes from {@link SleepObserver}. */
+	visit(sleeper: number, act: (session: Session) => void): void {
+		this.#sessions.visit(sleeper, act);
 	}
 
 	/**
@@ -96,15 +152,16 @@ export class SessionRegistry implements DeadlineOwner {
 				request.username,
 				request.expirySeconds,
 			); // [MQTT-3.1.2-6]
-			this.#sessions.set(clientId, session);
+			this.#sessions.add(session);
 		} else {
+			this.#sessions.keep(session);
 			this.#deadlines.cancel(session); // [MQTT-3.1.3-9]
 			session.username = request.username;
 			session.expirySeconds = request.expirySeconds;
 		}
 		session.will = request.will; // [MQTT-3.1.2-7]
 		session.attach(outlet);
-		this.#save(session, ticket);
+		saveSession(session, ticket);
 		return { session, isPresent };
 	}
 
@@ -120,22 +177,21 @@ export class SessionRegistry implements DeadlineOwner {
 			this.end(session, null);
 			return;
 		}
-		const isWillDue = this.#willDelayMs(session) === 0;
-		if (isWillDue) this.#fireWill(session); // [MQTT-3.1.2-8] [v3.1.1 MQTT-3.1.2-8] [v3.1 section 3.14]
-		this.#save(session, null); // [MQTT-3.1.2-23]
-		const willInMs = this.#willDelayMs(session); // Infinity when it is done
+		const isWillDue = this.#wills.delayMs(session) === 0;
+		if (isWillDue) this.#wills.fire(session); // [MQTT-3.1.2-8] [v3.1.1 MQTT-3.1.2-8] [v3.1 section 3.14]
+		saveSession(session, null); // [MQTT-3.1.2-23]
+		const willInMs = this.#wills.delayMs(session); // Infinity when it is done
 		this.#deadlines.set(session, willInMs, expiryMs(session.expirySeconds));
+		this.#sessions.release(session);
 	}
 
 	/** Ends a session: its state is discarded, a will that waits is published [MQTT-4.1.0-2]. */
 	end(session: Session, ticket: CommitTicket | null): void {
 		this.#deadlines.cancel(session);
-		if (this.#sessions.get(session.clientId) === session) {
-			this.#sessions.delete(session.clientId);
-		}
+		this.#sessions.delete(session);
 		session.discard();
 		const lastWork = this.#observer.onSessionEnded(session); // [v3.1.1 MQTT-3.1.2-7]
-		this.#fireWill(session);
+		this.#wills.fire(session);
 		if (!session.isPersistent) return;
 		if (lastWork === null) {
 			this.#deleteRows(session, ticket);
@@ -143,7 +199,7 @@ export class SessionRegistry implements DeadlineOwner {
 		}
 		// Should the process end before that, the next start goes on with the work.
 		session.expirySeconds = 0;
-		this.#save(session, ticket);
+		saveSession(session, ticket);
 		ticket?.hold();
 		lastWork.then(() => {
 			this.#deleteRows(session, ticket);
@@ -156,51 +212,10 @@ export class SessionRegistry implements DeadlineOwner {
 		this.#freeKeys.push(session.key);
 	}
 
-	/** Brings back a session found in the store at start. */
+	/** Brings back a session found in the store at start. @returns null when it sleeps, or is over */
 	restore(saved: SavedSession): Session | null {
 		this.#lastKey = Math.max(this.#lastKey, saved.key);
-		const hasEnded = saved.expirySeconds === 0;
-		if (hasEnded && saved.queuedMessages === 0) {
-			this.#context.store.deleteSession(saved.key, null);
-			return null;
-		}
-		const session = new Session(
-			this.#context,
-			saved.clientId,
-			saved.key,
-			saved.username,
-			Math.max(1, saved.expirySeconds), // it has rows, so it is a persistent one
-		);
-		session.expirySeconds = saved.expirySeconds;
-		const now = this.#context.clock.wallMs();
-		const elapsedMs =
-			saved.disconnectedAtMs === 0
-				? 0
-				: Math.max(0, now - saved.disconnectedAtMs);
-		session.disconnectedAtMs =
-			saved.disconnectedAtMs === 0 ? now : saved.disconnectedAtMs;
-		session.lastSequence = saved.lastSequence;
-		session.will = saved.will;
-		session.restoreCounts(saved.queuedMessages, saved.queuedBytes);
-		for (const packetId of saved.receivedIds) session.addReceivedId(packetId);
-		if (hasEnded) {
-			// Not to be resumed: the client id may have a new session already.
-			this.#overdue.push(session);
-			return session;
-		}
-		this.#sessions.set(session.clientId, session);
-		if (saved.disconnectedAtMs === 0) this.#save(session, null);
-		const endInMs = expiryMs(session.expirySeconds) - elapsedMs;
-		const willInMs = this.#willDelayMs(session) - elapsedMs;
-		if (endInMs <= 0) this.#overdue.push(session);
-		const isWillDue = willInMs <= 0;
-		if (isWillDue) this.#dueWills.push(session);
-		this.#deadlines.set(
-			session,
-			isWillDue ? Number.POSITIVE_INFINITY : willInMs,
-			Math.max(0, endInMs),
-		);
-		return session;
+		return this.#restorer.restore(saved);
 	}
 
 	/**
@@ -208,25 +223,33 @@ export class SessionRegistry implements DeadlineOwner {
 	 * can come back and stop them; all sessions are there by now.
 	 */
 	endOverdue(): void {
-		for (const session of this.#dueWills.splice(0)) this.onWillDue(session); // [MQTT-3.1.2-8]
-		for (const session of this.#overdue.splice(0)) {
-			if (!session.isEnded) this.onSessionExpired(session);
+		for (const session of this.#restorer.takeDueWills())
+			this.onWillDue(session); // [MQTT-3.1.2-8]
+		for (const session of this.#restorer.takeOverdue()) {
+			this.onSessionExpired(session);
 		}
 	}
 
 	/** At shutdown: marks what is in flight; wills of sessions that go on are kept for the next start. */
 	detachAll(): void {
-		for (const session of this.#sessions.values()) {
+		for (const session of this.#sessions.inMemory()) {
 			if (session.outlet === null) continue;
 			this.#detach(session);
-			if (session.expirySeconds === 0) this.#fireWill(session);
-			else this.#save(session, null);
+			if (session.expirySeconds === 0) this.#wills.fire(session);
+			else saveSession(session, null);
 		}
 	}
 
 	onWillDue(session: Session): void {
-		this.#fireWill(session);
-		this.#save(session, null);
+		this.#wills.fire(session);
+		saveSession(session, null);
+		if (session.isEnded || session.outlet !== null) return;
+		this.#deadlines.willIsDone(session);
+		this.#sessions.release(session);
+	}
+
+	onSleeperExpired(sleeper: number): void {
+		this.onSessionExpired(this.#sessions.wake(sleeper));
 	}
 
 	onSessionExpired(session: Session): void {
@@ -254,8 +277,8 @@ export class SessionRegistry implements DeadlineOwner {
 		);
 		if (settings.suppress_lwt_on_session_takeover) {
 			session.will = null;
-		} else if (isEnding || this.#willDelayMs(session) === 0) {
-			this.#fireWill(session);
+		} else if (isEnding || this.#wills.delayMs(session) === 0) {
+			this.#wills.fire(session);
 		}
 		session.will = null;
 		if (session.expirySeconds === 0) this.end(session, null);
@@ -266,48 +289,4 @@ export class SessionRegistry implements DeadlineOwner {
 		this.#observer.onDetached(session, entries);
 		for (const entry of entries) entry.message.release();
 	}
-
-	#fireWill(session: Session): void {
-		const { will } = session;
-		if (will === null) return;
-		session.will = null; // [MQTT-3.1.2-10]
-		try {
-			this.#observer.publishWill(session, will);
-		} catch (error) {
-			this.#context.log.system.error("a will could not be published", {
-				client: session.clientId,
-				topic: will.topic,
-				error: error instanceof Error ? error : String(error),
-			});
-		}
-	}
-
-	#willDelayMs(session: Session): number {
-		if (session.will === null) return Number.POSITIVE_INFINITY;
-		return Math.min(
-			session.will.delaySeconds * 1000,
-			this.#context.settings.max_last_will_delay,
-		);
-	}
-
-	#save(session: Session, ticket: CommitTicket | null): void {
-		if (!session.isPersistent) return;
-		this.#context.store.putSession(
-			{
-				key: session.key,
-				clientId: session.clientId,
-				username: session.username,
-				expirySeconds: session.expirySeconds,
-				disconnectedAtMs: session.disconnectedAtMs,
-				will: session.will,
-			},
-			ticket,
-		);
-	}
-}
-
-function expiryMs(seconds: number): number {
-	return seconds === SESSION_NEVER_EXPIRES
-		? Number.POSITIVE_INFINITY
-		: seconds * 1000;
 }

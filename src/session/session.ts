@@ -217,6 +217,12 @@ export class Session {
 		this.#count(-this.queuedMessages, -this.queuedBytes);
 	}
 
+	/** What is needed of it is kept elsewhere: this object is done with. */
+	leaveMemory(): void {
+		this.epoch++;
+		this.context.sessionBudget.release(sessionBytes(this));
+	}
+
 	/** Takes over the counts found in the store at start. */
 	restoreCounts(messages: number, bytes: number): void {
 		this.#count(messages, bytes);

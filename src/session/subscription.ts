@@ -28,6 +28,8 @@ export class Subscription {
 	readonly noLocal: boolean;
 	readonly retainAsPublished: boolean;
 	readonly identifiers: readonly number[];
+	/** Where the table of subscriptions has it. */
+	entry = 0;
 	/** What the session's own messages use instead when `noLocal` is set; null: nothing. */
 	localVariant: Subscription | null = null;
 

@@ -1,67 +1,76 @@
 /**
- * Values by topic filter, one node per filter level.
+ * Entries by topic filter, one node per filter level; all of it outside V8's heap.
  *
- * A node is small because most of them are links of one exact filter: the only child
- * hangs on the node itself, a Map comes with the second child, a lone value is held
- * without a list, and `#` needs no node (its values hang on the level before it).
+ *     filter a/+/c           node (root) -- "a" -- + -- "c"
+ *     filter a/#             no node for #: its entries hang on the level before it
+ *
+ * A child is found through one index of all nodes, by its parent and the text of its
+ * level, `+` like any other: no topic name has such a level. Entries of a node form a ring, in the order in which
+ * they came. An entry is a number that the tree gives out, with fields for its owner.
  * Walks are loops, not recursion: a filter may have tens of thousands of levels.
  * Owner of the state: the tree; it is changed and read on the main thread only.
  */
+import { HashIndex, hashText } from "../platform/hash-index.ts";
+import { IntRows } from "../platform/int-rows.ts";
+import { TextStore } from "../platform/text-store.ts";
+import {
+	endOfLevel,
+	endsWithHash,
+	lengthWithoutHash,
+} from "./filter-levels.ts";
 
-import type { Held } from "./held-values.ts";
-import { append, holds, withoutValue, withValue } from "./held-values.ts";
-
-const HASH = 0x23;
 const DOLLAR = 0x24;
-const PLUS = 0x2b;
-const SLASH = 0x2f;
 
-/** V8 makes a view of the whole string from this length on, and a copy below it. */
-const SLICED_STRING_LENGTH = 13;
+/** Fields of a node. */
+const PARENT = 0;
+/** The word of its text ({@link TextStore}); never 0. */
+const WORD = 1;
+const PLACE = 2;
+/** The first entry of the filter that ends here. */
+const ENDING = 3;
+/** The first entry of the filter that goes on with `#`. */
+const MULTI = 4;
+/** Twice the number of exact next levels, and one more where a `+` is among the next levels. */
+const CHILDREN = 5;
+const NODE_FIELDS = 6;
+const HAS_PLUS = 1;
+const ONE_CHILD = 2;
+const PLUS_TEXT = "+";
 
-class Node<T> {
-	readonly parent: Node<T> | null;
-	/** The text of this level; "+" for the single-level wildcard. */
-	readonly level: string;
-	/** Exact next levels. */
-	children: Node<T> | Map<string, Node<T>> | null = null;
-	/** The next level `+`. */
-	plus: Node<T> | null = null;
-	/** Values of the filter that ends here. */
-	ending: Held<T>;
-	/** Values of the filter that goes on with `#`. */
-	multi: Held<T>;
-
-	constructor(parent: Node<T> | null, level: string) {
-		this.parent = parent;
-		this.level = level;
-		this.ending = undefined;
-		this.multi = undefined;
-	}
-}
+/** Fields of an entry, before those of its owner. */
+const NEXT = 0;
+/** Its node; negative when it hangs on MULTI. Never 0. */
+const NODE = 1;
+const PREVIOUS = 2;
+const ENTRY_FIELDS = 3;
 
 /**
- * Finds all values whose filter matches a topic name. Filters and topic names are
+ * Finds all entries whose filter matches a topic name. Filters and topic names are
  * taken as they are, validated by the caller, never normalised. // [MQTT-4.7.3-4]
- * `undefined` is no value.
  */
-export class TopicTree<T> {
-	readonly #root = new Node<T>(null, "");
+export class TopicTree {
+	readonly #nodes = new IntRows(NODE_FIELDS);
+	readonly #root = this.#nodes.allocate();
+	readonly #index = new HashIndex((node) => this.#hashOf(node));
+	readonly #texts = new TextStore();
+	readonly #entries: IntRows;
 	/** Branches that a running match has still to visit; empty between calls. */
-	readonly #waitingNodes: Node<T>[] = [];
+	readonly #waitingNodes: number[] = [];
 	readonly #waitingOffsets: number[] = [];
-	#size = 0;
-	#nodes = 0;
 	#version = 0;
 
-	/** Pairs of filter and value. */
-	get size(): number {
-		return this.#size;
+	/** @param ownFields numbers that each entry has for its owner */
+	constructor(ownFields = 0) {
+		this.#entries = new IntRows(ENTRY_FIELDS + ownFields);
 	}
 
-	/** Filter levels in memory, about 120 bytes each. 0 when the tree is empty. */
+	get size(): number {
+		return this.#entries.size;
+	}
+
+	/** Filter levels in memory. 0 when the tree is empty. */
 	get nodes(): number {
-		return this.#nodes;
+		return this.#nodes.size - 1;
 	}
 
 	/** Another number after each change: what was matched with it is outdated. */
@@ -69,51 +78,57 @@ export class TopicTree<T> {
 		return this.#version;
 	}
 
-	/** Adds a value, compared by identity; no change when the filter holds it already. */
-	add(filter: string, value: T): void {
+	/** @returns a new entry, above 0; one filter may have any number of them */
+	add(filter: string): number {
 		const node = this.#nodeFor(filter);
-		if (endsWithHash(filter)) {
-			if (holds(node.multi, value)) return;
-			node.multi = withValue(node.multi, value);
-		} else {
-			if (holds(node.ending, value)) return;
-			node.ending = withValue(node.ending, value);
-		}
-		this.#size++;
+		const isMulti = endsWithHash(filter);
+		const entry = this.#entries.allocate();
+		this.#entries.set(entry, NODE, isMulti ? -node : node);
+		this.#link(node, isMulti ? MULTI : ENDING, entry);
 		this.#version++;
+		return entry;
 	}
 
-	/** Removes a value and the branches that are empty then. @returns false when it was not there */
-	remove(filter: string, value: T): boolean {
-		const node = this.#findNode(filter);
-		if (node === null) return false;
-		if (endsWithHash(filter)) {
-			if (!holds(node.multi, value)) return false;
-			node.multi = withoutValue(node.multi, value);
-		} else {
-			if (!holds(node.ending, value)) return false;
-			node.ending = withoutValue(node.ending, value);
-		}
-		this.#size--;
+	/** Removes an entry and the branches that are empty then. */
+	remove(entry: number): void {
+		const signed = this.#entries.get(entry, NODE);
+		const node = Math.abs(signed);
+		this.#unlink(node, signed < 0 ? MULTI : ENDING, entry);
+		this.#entries.free(entry);
 		this.#version++;
 		this.#prune(node);
-		return true;
 	}
 
-	/** The values of exactly this filter, in the order they were added; a copy. */
-	values(filter: string): readonly T[] {
-		const found: T[] = [];
-		const node = this.#findNode(filter);
-		if (node !== null)
-			append(endsWithHash(filter) ? node.multi : node.ending, found);
-		return found;
+	/** A field of the entry's owner, from 0 on. */
+	get(entry: number, field: number): number {
+		return this.#entries.get(entry, ENTRY_FIELDS + field);
+	}
+
+	set(entry: number, field: number, value: number): void {
+		this.#entries.set(entry, ENTRY_FIELDS + field, value);
+	}
+
+	/** The filter as it was added. */
+	filterOf(entry: number): string {
+		const signed = this.#entries.get(entry, NODE);
+		const levels: string[] = signed < 0 ? ["#"] : [];
+		for (
+			let node = Math.abs(signed);
+			node !== this.#root;
+			node = this.#nodes.get(node, PARENT)
+		) {
+			const word = this.#nodes.get(node, WORD);
+			const place = this.#nodes.get(node, PLACE);
+			levels.push(this.#texts.read(place, word));
+		}
+		return levels.reverse().join("/");
 	}
 
 	/**
-	 * Appends every value whose filter matches the topic name, once per filter.
+	 * Appends every entry whose filter matches the topic name.
 	 * Benchmark: test/bench/match.ts.
 	 */
-	match(topic: string, into: T[]): void {
+	match(topic: string, into: number[]): void {
 		const nodes = this.#waitingNodes;
 		const offsets = this.#waitingOffsets;
 		const isDollar = topic.charCodeAt(0) === DOLLAR;
@@ -121,21 +136,21 @@ export class TopicTree<T> {
 		let from = 0;
 		for (;;) {
 			if (from > topic.length) {
-				append(node.ending, into);
-				append(node.multi, into); // `a/#` matches `a`
+				this.#append(this.#nodes.get(node, ENDING), into);
+				this.#append(this.#nodes.get(node, MULTI), into); // `a/#` matches `a`
 			} else {
-				const slash = topic.indexOf("/", from);
-				const end = slash === -1 ? topic.length : slash;
+				const end = endOfLevel(topic, from);
 				// only the root has offset 0: no wildcard for the first level of `$SYS/...`
 				if (from !== 0 || !isDollar) {
-					append(node.multi, into); // [MQTT-4.7.2-1]
-					if (node.plus !== null) {
-						nodes.push(node.plus); // [MQTT-4.7.2-1]
+					this.#append(this.#nodes.get(node, MULTI), into); // [MQTT-4.7.2-1]
+					if ((this.#nodes.get(node, CHILDREN) & HAS_PLUS) !== 0) {
+						nodes.push(this.#child(node, PLUS_TEXT, 0, 1)); // [MQTT-4.7.2-1]
 						offsets.push(end + 1);
 					}
 				}
-				const child = childOf(node, topic, from, end);
-				if (child !== null) {
+				const hasExact = this.#nodes.get(node, CHILDREN) >= ONE_CHILD;
+				const child = hasExact ? this.#child(node, topic, from, end) : 0;
+				if (child !== 0) {
 					node = child;
 					from = end + 1;
 					continue;
@@ -148,134 +163,137 @@ export class TopicTree<T> {
 		}
 	}
 
-	/** The node of the filter, or of the level before a final `#`. */
-	#findNode(filter: string): Node<T> | null {
+	#append(first: number, into: number[]): void {
+		if (first === 0) return;
+		let entry = first;
+		do {
+			into.push(entry);
+			entry = this.#entries.get(entry, NEXT);
+		} while (entry !== first);
+	}
+
+	/** The next level of a node; 0 when there is none. */
+	#child(node: number, text: string, from: number, end: number): number {
+		const index = this.#index;
+		let slot = index.first(hashText(text, from, end, node));
+		for (;;) {
+			const child = index.rowAt(slot);
+			if (child === 0) return 0;
+			if (
+				this.#nodes.get(child, PARENT) === node &&
+				this.#hasText(child, text, from, end)
+			)
+				return child;
+			slot = index.next(slot);
+		}
+	}
+
+	#hasText(node: number, text: string, from: number, end: number): boolean {
+		const place = this.#nodes.get(node, PLACE);
+		const word = this.#nodes.get(node, WORD);
+		return this.#texts.equals(place, word, text, from, end);
+	}
+
+	#hashOf(node: number): number {
+		const place = this.#nodes.get(node, PLACE);
+		const parent = this.#nodes.get(node, PARENT);
+		return this.#texts.hash(place, this.#nodes.get(node, WORD), parent);
+	}
+
+	/** The node of the filter, or of the level before a final `#`; makes what is missing. */
+	#nodeFor(filter: string): number {
 		const length = lengthWithoutHash(filter);
 		let node = this.#root;
 		for (let from = 0; from <= length; ) {
 			const end = endOfLevel(filter, from);
-			const next = isPlus(filter, from, end)
-				? node.plus
-				: childOf(node, filter, from, end);
-			if (next === null) return null;
-			node = next;
+			const child = this.#child(node, filter, from, end);
+			node = child === 0 ? this.#addChild(node, filter, from, end) : child;
 			from = end + 1;
 		}
 		return node;
 	}
 
-	/** As `#findNode`, and makes what is missing. */
-	#nodeFor(filter: string): Node<T> {
-		const length = lengthWithoutHash(filter);
-		let node = this.#root;
-		for (let from = 0; from <= length; ) {
-			const end = endOfLevel(filter, from);
-			if (isPlus(filter, from, end)) {
-				if (node.plus === null) {
-					node.plus = new Node<T>(node, "+");
-					this.#nodes++;
-				}
-				node = node.plus;
-			} else {
-				let child = childOf(node, filter, from, end);
-				if (child === null) {
-					child = new Node<T>(node, ownedLevel(filter, from, end));
-					addChild(node, child);
-					this.#nodes++;
-				}
-				node = child;
-			}
-			from = end + 1;
-		}
+	#addChild(parent: number, filter: string, from: number, end: number): number {
+		const text = filter.slice(from, end);
+		const word = TextStore.wordOf(text);
+		const node = this.#nodes.allocate();
+		this.#nodes.set(node, PARENT, parent);
+		this.#nodes.set(node, WORD, word);
+		this.#nodes.set(node, PLACE, this.#texts.add(text, word));
+		this.#countChild(parent, text === PLUS_TEXT ? HAS_PLUS : ONE_CHILD);
+		this.#index.add(node);
 		return node;
 	}
 
-	#prune(start: Node<T>): void {
+	#countChild(parent: number, by: number): void {
+		const children = this.#nodes.get(parent, CHILDREN);
+		this.#nodes.set(parent, CHILDREN, children + by);
+	}
+
+	#prune(start: number): void {
+		const nodes = this.#nodes;
 		let node = start;
-		while (node.parent !== null && isEmpty(node)) {
-			const parent = node.parent;
-			if (parent.plus === node) parent.plus = null;
-			else removeChild(parent, node);
-			this.#nodes--;
+		while (node !== this.#root && this.#isEmpty(node)) {
+			const parent = nodes.get(node, PARENT);
+			const isPlus = this.#hasText(node, PLUS_TEXT, 0, 1);
+			this.#index.remove(node);
+			this.#texts.release(nodes.get(node, WORD));
+			this.#countChild(parent, isPlus ? -HAS_PLUS : -ONE_CHILD);
+			nodes.free(node);
 			node = parent;
 		}
+		if (this.#texts.isMostlyGarbage) this.#compactTexts();
 	}
-}
 
-function isEmpty<T>(node: Node<T>): boolean {
-	return (
-		node.children === null &&
-		node.plus === null &&
-		node.ending === undefined &&
-		node.multi === undefined
-	);
-}
+	#isEmpty(node: number): boolean {
+		const nodes = this.#nodes;
+		return (
+			nodes.get(node, CHILDREN) === 0 &&
+			nodes.get(node, ENDING) === 0 &&
+			nodes.get(node, MULTI) === 0
+		);
+	}
 
-function childOf<T>(
-	node: Node<T>,
-	text: string,
-	from: number,
-	end: number,
-): Node<T> | null {
-	const children = node.children;
-	if (children === null) return null;
-	if (children instanceof Map)
-		return children.get(text.substring(from, end)) ?? null;
-	return children.level.length === end - from &&
-		text.startsWith(children.level, from)
-		? children
-		: null;
-}
+	#compactTexts(): void {
+		const nodes = this.#nodes;
+		this.#texts.compact((move) => {
+			for (let node = this.#root + 1; node <= nodes.lastRow; node++) {
+				const word = nodes.peek(node, WORD);
+				if (word === 0) continue;
+				nodes.set(node, PLACE, move(nodes.get(node, PLACE), word));
+			}
+		});
+	}
 
-function addChild<T>(node: Node<T>, child: Node<T>): void {
-	const children = node.children;
-	if (children === null) node.children = child;
-	else if (children instanceof Map) children.set(child.level, child);
-	else
-		node.children = new Map([
-			[children.level, children],
-			[child.level, child],
-		]);
-}
+	/** Puts an entry at the end of a ring, whose first one the node names. */
+	#link(node: number, field: number, entry: number): void {
+		const entries = this.#entries;
+		const first = this.#nodes.get(node, field);
+		if (first === 0) {
+			entries.set(entry, NEXT, entry);
+			entries.set(entry, PREVIOUS, entry);
+			this.#nodes.set(node, field, entry);
+			return;
+		}
+		const last = entries.get(first, PREVIOUS);
+		entries.set(last, NEXT, entry);
+		entries.set(entry, PREVIOUS, last);
+		entries.set(entry, NEXT, first);
+		entries.set(first, PREVIOUS, entry);
+	}
 
-function removeChild<T>(node: Node<T>, child: Node<T>): void {
-	const children = node.children;
-	if (children instanceof Map) {
-		children.delete(child.level);
-		if (children.size > 1) return;
-		for (const only of children.values()) node.children = only;
-	} else if (children === child) node.children = null;
-}
-
-function endsWithHash(filter: string): boolean {
-	const last = filter.length - 1;
-	return (
-		filter.charCodeAt(last) === HASH &&
-		(last === 0 || filter.charCodeAt(last - 1) === SLASH)
-	);
-}
-
-/** Where the levels that have nodes end; -1 for the filter `#`, which has none. */
-function lengthWithoutHash(filter: string): number {
-	return endsWithHash(filter) ? filter.length - 2 : filter.length;
-}
-
-function endOfLevel(text: string, from: number): number {
-	const slash = text.indexOf("/", from);
-	return slash === -1 ? text.length : slash;
-}
-
-function isPlus(filter: string, from: number, end: number): boolean {
-	return end - from === 1 && filter.charCodeAt(from) === PLUS;
-}
-
-/**
- * The level as a string of its own: a view would keep the first long filter in memory
- * for as long as any other filter shares the level.
- */
-function ownedLevel(filter: string, from: number, end: number): string {
-	const level = filter.substring(from, end);
-	const isView =
-		level.length >= SLICED_STRING_LENGTH && level.length < filter.length;
-	return isView && level.isWellFormed() ? Buffer.from(level).toString() : level;
+	#unlink(node: number, field: number, entry: number): void {
+		const entries = this.#entries;
+		const next = entries.get(entry, NEXT);
+		if (next === entry) {
+			this.#nodes.set(node, field, 0);
+			return;
+		}
+		const previous = entries.get(entry, PREVIOUS);
+		entries.set(previous, NEXT, next);
+		entries.set(next, PREVIOUS, previous);
+		if (this.#nodes.get(node, field) === entry) {
+			this.#nodes.set(node, field, next);
+		}
+	}
 }

@@ -1,11 +1,11 @@
 /**
- * What the broker's memory goes to: bytes of heap and of RSS for each session whose
- * client is away, each subscription, and each idle connection. Run by hand, about 15 s:
+ * What the broker's memory goes to: bytes held and bytes of RSS for each session whose
+ * client is away, with and without a subscription, and each idle connection. Run by
+ * hand, about 15 s:
  *
- *     node --expose-gc test/bench/memory.ts [--only sessions,subscriptions,connections]
+ *     node --expose-gc test/bench/memory.ts [--only sessions,connections]
  *
- * --sessions N measures N sessions whose clients never come back; the issue's figure is
- * 300,000. Sessions and subscriptions are measured in this process, without a store.
+ * --sessions N measures N sessions. They are measured in this process, without a store.
  */
 import { parseArgs } from "node:util";
 import { SubscriptionTable } from "../../src/broker/subscription-table.ts";
@@ -30,56 +30,78 @@ const collect = globalThis.gc;
 if (collect === undefined) throw new Error("run it with --expose-gc");
 
 const context = makeContext();
-const registry = new SessionRegistry(context, {
-	onSessionEnded: () => null,
-	onDetached: () => {},
-	publishWill: () => {},
-});
-const table = new SubscriptionTable();
+/** What was measured, so that it is not collected meanwhile. */
+const kept: unknown[] = [];
+const options = {
+	qos: 1,
+	noLocal: false,
+	retainAsPublished: false,
+	identifier: 0,
+} as const;
 
-if (wanted("sessions") || wanted("subscriptions")) {
-	measure("session whose client is away", sessions, restoreSession);
+/** @param awayInMemory none for sleepers, all for objects */
+function makeRegistry(awayInMemory: number) {
+	const table = new SubscriptionTable();
+	const registry = new SessionRegistry(
+		context,
+		{
+			onSessionEnded: () => null,
+			onDetached: () => {},
+			publishWill: () => {},
+			onRestored: (session, records) => {
+				for (const record of records) table.add(session, record.filter, record);
+			},
+			onSleep: (session, sleeper) => table.sleep(session, sleeper),
+			onWake: (session, first) => table.wake(session, first),
+			onRestoredAsleep: (sleeper, records) =>
+				table.restoreAsleep(sleeper, records),
+		},
+		awayInMemory,
+	);
+	/** Restores session `i` with these filters. */
+	return (i: number, filters: readonly string[]) => {
+		registry.restore({
+			key: i + 1,
+			clientId: ownText(`device-${i}`),
+			username: null,
+			expirySeconds: MONTH,
+			disconnectedAtMs: context.clock.wallMs() - 1000,
+			will: null,
+			subscriptions: filters.map((filter) => ({
+				filter: ownText(filter),
+				...options,
+			})),
+			receivedIds: [],
+			queuedMessages: 0,
+			queuedBytes: 0,
+			lastSequence: 0,
+		});
+	};
 }
-if (wanted("subscriptions")) {
-	measure("first subscription of a session, own filter", sessions, (i) =>
-		subscribe(i, `devices/device-${i}/commands`),
-	);
-	measure("second subscription, shared filter", sessions, (i) =>
-		subscribe(i, "house/all/commands"),
-	);
+
+if (wanted("sessions")) {
+	for (const [words, awayInMemory] of [
+		["asleep", 0],
+		["in memory", Number.POSITIVE_INFINITY],
+	] as const) {
+		for (const [what, filters] of [
+			["", () => []],
+			[", own filter", (i: number) => [`devices/device-${i}/commands`]],
+			[", common filter", () => ["house/all/commands"]],
+		] as const) {
+			const restore = makeRegistry(awayInMemory);
+			measure(`session ${words}${what}`, sessions, (i) =>
+				restore(i, filters(i)),
+			);
+			kept.push(restore);
+		}
+	}
 }
 if (wanted("connections")) await measureConnections();
 context.wheel.stop();
 
 function wanted(what: string): boolean {
 	return only?.includes(what) ?? true;
-}
-
-function restoreSession(i: number): void {
-	registry.restore({
-		key: i + 1,
-		clientId: ownText(`device-${i}`),
-		username: null,
-		expirySeconds: MONTH,
-		disconnectedAtMs: context.clock.wallMs() - 1000,
-		will: null,
-		subscriptions: [],
-		receivedIds: [],
-		queuedMessages: 0,
-		queuedBytes: 0,
-		lastSequence: 0,
-	});
-}
-
-function subscribe(i: number, filter: string): void {
-	const session = registry.get(`device-${i}`);
-	if (session === undefined) throw new Error("no such session");
-	table.add(session, ownText(filter), {
-		qos: 1,
-		noLocal: false,
-		retainAsPublished: false,
-		identifier: 0,
-	});
 }
 
 /** A string as the decoder makes it: flat, with bytes of its own. */
@@ -97,7 +119,9 @@ function measure(
 	for (let i = 0; i < count; i++) make(i);
 	collect?.();
 	const after = process.memoryUsage();
-	report(what, count, after.heapUsed - before.heapUsed, after.rss - before.rss);
+	const heap = after.heapUsed - before.heapUsed;
+	const outside = after.arrayBuffers - before.arrayBuffers;
+	report(what, count, heap + outside, after.rss - before.rss);
 }
 
 async function measureConnections(): Promise<void> {
@@ -123,6 +147,6 @@ function report(
 	const each = (bytes: number | null) =>
 		bytes === null ? "-" : String(Math.round(bytes / count));
 	console.log(
-		`${what.padEnd(46)} ${each(heap).padStart(6)} B of heap ${each(rss).padStart(7)} B of RSS, ${count} of them`,
+		`${what.padEnd(46)} ${each(heap).padStart(6)} B held ${each(rss).padStart(7)} B of RSS, ${count} of them`,
 	);
 }

@@ -20,6 +20,8 @@ export interface StartOptions {
 	readonly clock?: FakeClock;
 	/** What peers look like to the broker. */
 	readonly info?: Partial<StreamInfo>;
+	/** Sessions without a client that stay in memory; by default the others sleep beyond a thousand. */
+	readonly awayInMemory?: number;
 }
 
 export interface TestBroker {
@@ -67,6 +69,9 @@ export async function startBroker(
 		clock,
 		log: logger,
 		store,
+		...(options.awayInMemory !== undefined && {
+			awayInMemory: options.awayInMemory,
+		}),
 	});
 	await running.start();
 	let stopped: Promise<void> | null = null;

@@ -59,7 +59,12 @@ export async function startTarget(
 		return lateStoreMs > 0;
 	};
 	const broker = await runMeanwhile(
-		startBroker(t, { ...settings }, { clock, lateStoreMs }),
+		startBroker(
+			t,
+			{ ...settings },
+			// With a late store sessions sleep as soon as their client leaves.
+			{ clock, lateStoreMs, ...(lateStoreMs > 0 && { awayInMemory: 0 }) },
+		),
 		runStore,
 	);
 	return {

@@ -28,6 +28,7 @@ export class PersistentBroker {
 	/** Session Present of the last {@link PersistentBroker.connect}. */
 	hadSession = false;
 	#running: TestBroker | null = null;
+	#starts = 0;
 
 	constructor(
 		overrides: Overrides = {},
@@ -47,6 +48,8 @@ export class PersistentBroker {
 		this.#running = await startBroker(noTest, this.#overrides, {
 			clock: this.clock,
 			store: this.#hand.store,
+			// Every other one sleeps.
+			awayInMemory: this.#starts++ % 2,
 		});
 		this.#hand.hold();
 	}

@@ -10,6 +10,7 @@ function setUp(willInMs: number, endInMs: number) {
 	const owner = {
 		onWillDue: (each: Session) => notes.push(`will ${each === session}`),
 		onSessionExpired: (each: Session) => notes.push(`end ${each === session}`),
+		onSleeperExpired: () => notes.push("nobody sleeps here"),
 	};
 	const deadline = new SessionDeadline(session, owner, willInMs, endInMs);
 	return { clock: context.clock, notes, deadline };

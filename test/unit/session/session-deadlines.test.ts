@@ -1,6 +1,7 @@
 import t from "tap";
 import type { Session } from "../../../src/session/session.ts";
 import { SessionDeadlines } from "../../../src/session/session-deadlines.ts";
+import { SleepingSessions } from "../../../src/session/sleeping-sessions.ts";
 import { makeContext, makeSession } from "./session-fixture.ts";
 
 const HOUR = 3_600_000;
@@ -17,8 +18,13 @@ function setUp() {
 			deadlines.cancel(session);
 			sessions.delete(session.clientId);
 		},
+		onSleeperExpired: (sleeper: number) => {
+			notes.push(sleeping.read(sleeper).clientId);
+			sleeping.remove(sleeper);
+		},
 	};
-	const deadlines = new SessionDeadlines(context, owner, () =>
+	const sleeping = new SleepingSessions();
+	const deadlines = new SessionDeadlines(context, owner, sleeping, () =>
 		sessions.values(),
 	);
 	const add = (
@@ -31,7 +37,21 @@ function setUp() {
 		deadlines.set(session, willInMs, endInMs);
 		return session;
 	};
-	return { clock: context.clock, deadlines, notes, add };
+	const addAsleep = (clientId: string, endInMs: number) => {
+		const sleeper = sleeping.add(clientId, null);
+		sleeping.write(sleeper, {
+			key: 1,
+			expirySeconds: 100,
+			disconnectedAtMs: 0,
+			endsAtMs: context.clock.monotonicMs() + endInMs,
+			lastSequence: 0,
+			queuedMessages: 0,
+			queuedBytes: 0,
+		});
+		deadlines.run();
+		return sleeper;
+	};
+	return { clock: context.clock, deadlines, notes, add, addAsleep, sleeping };
 }
 
 t.test("what is far costs no timer, and ends in time", async (t) => {
@@ -88,4 +108,41 @@ t.test("a session that never ends has no deadline", async (t) => {
 	const session = add("a", Number.POSITIVE_INFINITY);
 	t.equal(clock.pendingTimers, 0);
 	t.notOk(deadlines.isOver(session));
+});
+
+t.test(
+	"sleepers end when the walk comes by, late by 30 s at most",
+	async (t) => {
+		const { clock, notes, addAsleep, sleeping } = setUp();
+		for (let i = 0; i < 3000; i++) addAsleep(`s${i}`, HOUR + i * SECOND);
+		t.equal(clock.pendingTimers, 1);
+		clock.advance(HOUR - SECOND);
+		t.strictSame(notes, []);
+		for (let passed = 30; passed < 3000; passed += 100) {
+			clock.advance(100 * SECOND);
+			t.ok(notes.length >= passed, `${notes.length} of ${passed + 100}`);
+			t.ok(notes.length <= passed + 100);
+		}
+		clock.advance(HOUR);
+		t.equal(new Set(notes).size, 3000);
+		t.equal(sleeping.size, 0);
+		t.equal(clock.pendingTimers, 0);
+	},
+);
+
+t.test("sleepers that all end at once end a few at a time", async (t) => {
+	const { clock, notes, addAsleep } = setUp();
+	for (let i = 0; i < 5000; i++) addAsleep(`s${i}`, HOUR);
+	clock.advance(HOUR + 30 * SECOND);
+	const atOnce = notes.length;
+	t.ok(atOnce > 0);
+	clock.advance(20 * SECOND);
+	t.equal(notes.length, 5000);
+	t.equal(clock.pendingTimers, 0);
+});
+
+t.test("sleepers without an end cost no timer", async (t) => {
+	const { clock, addAsleep } = setUp();
+	addAsleep("for ever", Number.POSITIVE_INFINITY);
+	t.equal(clock.pendingTimers, 0);
 });

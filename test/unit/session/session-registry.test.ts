@@ -9,6 +9,7 @@ import {
 	type SessionObserver,
 	SessionRegistry,
 } from "../../../src/session/session-registry.ts";
+import type { Subscription } from "../../../src/session/subscription.ts";
 import type { SavedSession } from "../../../src/store/store.ts";
 import {
 	committed,
@@ -38,6 +39,27 @@ class NotingObserver implements SessionObserver {
 		this.notes.push(`will ${session.clientId} ${will.payload}`);
 	}
 
+	/** Sleepers and what woke them find the subscriptions here. */
+	readonly asleep = new Map<number, Subscription[]>();
+
+	onSleep(session: Session, sleeper: number): number {
+		this.notes.push(`asleep ${session.clientId}`);
+		this.asleep.set(sleeper, session.subscriptions.values());
+		return sleeper;
+	}
+
+	onWake(session: Session, first: number): void {
+		this.notes.push(`awake ${session.clientId}`);
+		for (const each of this.asleep.get(first) ?? [])
+			session.subscriptions.set(each);
+	}
+
+	onRestored(): void {}
+
+	onRestoredAsleep(sleeper: number): number {
+		return sleeper;
+	}
+
 	take(): string[] {
 		return this.notes.splice(0);
 	}
@@ -50,9 +72,10 @@ function will(payload: string, delaySeconds = 0): WillMessage {
 function setUp(
 	settings: Record<string, string | number | boolean> = {},
 	context: TestContext = makeContext(settings),
+	awayInMemory?: number,
 ) {
 	const observer = new NotingObserver();
-	const registry = new SessionRegistry(context, observer);
+	const registry = new SessionRegistry(context, observer, awayInMemory);
 	const notes: string[] = [];
 	const open = (request: Partial<OpenRequest> = {}) => {
 		const outlet = new NotingOutlet();

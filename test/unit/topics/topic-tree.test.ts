@@ -1,16 +1,17 @@
 import t from "tap";
 import { TopicTree } from "../../../src/topics/topic-tree.ts";
 
-function treeOf(...filters: string[]): TopicTree<string> {
-	const tree = new TopicTree<string>();
-	for (const filter of filters) tree.add(filter, filter);
+function treeOf(...filters: string[]): TopicTree {
+	const tree = new TopicTree();
+	for (const filter of filters) tree.add(filter);
 	return tree;
 }
 
-function matches(tree: TopicTree<string>, topic: string): string[] {
-	const found: string[] = [];
+/** The filters that match. */
+function matches(tree: TopicTree, topic: string): string[] {
+	const found: number[] = [];
 	tree.match(topic, found);
-	return found.sort();
+	return found.map((entry) => tree.filterOf(entry)).sort();
 }
 
 /** filter, topic names that match, topic names that do not */
@@ -77,93 +78,148 @@ t.test(
 );
 
 t.test("appends to the given list", async (t) => {
-	const found = ["before"];
-	treeOf("a").match("a", found);
-	t.same(found, ["before", "a"]);
+	const tree = new TopicTree();
+	const entry = tree.add("a");
+	const found = [-1];
+	tree.match("a", found);
+	t.same(found, [-1, entry]);
 });
 
-t.test("holds several values of one filter, by identity", async (t) => {
-	const tree = new TopicTree<object>();
-	const [one, two, three] = [{}, {}, {}];
-	for (const value of [one, two, three, two]) tree.add("a/+", value);
+t.test("holds several entries of one filter, in their order", async (t) => {
+	const tree = new TopicTree();
+	const [one, two, three] = [tree.add("a/+"), tree.add("a/+"), tree.add("a/+")];
+	const found = () => {
+		const entries: number[] = [];
+		tree.match("a/b", entries);
+		return entries;
+	};
 	t.equal(tree.size, 3);
-	const found: object[] = [];
-	tree.match("a/b", found);
-	t.equal(found.length, 3);
-	t.ok([one, two, three].every((value, i) => found[i] === value));
-	t.equal(tree.remove("a/+", {}), false, "an equal object is another value");
-	t.equal(tree.remove("a/+", two), true);
-	t.equal(tree.remove("a/+", two), false);
-	t.equal(tree.remove("a/+", one), true);
-	t.ok(tree.values("a/+")[0] === three);
-	t.equal(tree.values("a/+").length, 1);
-	t.equal(tree.remove("a/+", three), true);
-	t.same(tree.values("a/+"), []);
+	t.same(found(), [one, two, three]);
+	tree.remove(one);
+	t.same(found(), [two, three]);
+	const four = tree.add("a/+");
+	t.same(found(), [two, three, four]);
+	tree.remove(three);
+	t.same(found(), [two, four]);
+	tree.remove(four);
+	tree.remove(two);
+	t.same(found(), []);
 	t.equal(tree.nodes, 0);
 });
 
-t.test("a list is a value like any other", async (t) => {
-	const tree = new TopicTree<number[]>();
-	const list = [1, 2];
-	tree.add("a", list);
-	t.ok(tree.values("a")[0] === list);
+t.test("keeps # and the filter before it apart", async (t) => {
+	const tree = new TopicTree();
+	const exact = tree.add("a");
+	const multi = tree.add("a/#");
+	t.same(matches(tree, "a"), ["a", "a/#"]);
+	tree.remove(exact);
+	t.same(matches(tree, "a"), ["a/#"]);
+	tree.remove(multi);
+	t.same(matches(tree, "a"), []);
 });
 
-t.test("keeps # and the filter before it apart", async (t) => {
-	const tree = new TopicTree<string>();
-	tree.add("a", "exact");
-	tree.add("a/#", "multi");
-	t.same(tree.values("a"), ["exact"]);
-	t.same(tree.values("a/#"), ["multi"]);
-	t.same(matches(tree, "a"), ["exact", "multi"]);
-	t.equal(tree.remove("a/#", "exact"), false);
-	t.equal(tree.remove("a", "exact"), true);
-	t.same(matches(tree, "a"), ["multi"]);
+t.test("an entry has fields for its owner, 0 at first", async (t) => {
+	const tree = new TopicTree(3);
+	const one = tree.add("a");
+	const two = tree.add("a");
+	tree.set(one, 0, 7);
+	tree.set(one, 2, -9);
+	t.same(
+		[0, 1, 2].map((field) => tree.get(one, field)),
+		[7, 0, -9],
+	);
+	t.same(
+		[0, 1, 2].map((field) => tree.get(two, field)),
+		[0, 0, 0],
+	);
+	tree.remove(one);
+	const again = tree.add("b");
+	t.same(
+		[0, 1, 2].map((field) => tree.get(again, field)),
+		[0, 0, 0],
+	);
+});
+
+t.test("gives back a filter of any shape and writing", async (t) => {
+	for (const filter of [
+		"#",
+		"+",
+		"/",
+		"//",
+		"a/#",
+		"/#",
+		"+/+/#",
+		"ü/日本/🌍",
+	]) {
+		const tree = new TopicTree();
+		tree.add("x/y");
+		t.equal(tree.filterOf(tree.add(filter)), filter);
+	}
+});
+
+t.test("texts of removed filters leave memory", async (t) => {
+	const tree = new TopicTree();
+	const long = "x".repeat(1000);
+	const kept = tree.add(`kept/${long}/日本`);
+	for (let i = 0; i < 2000; i++) tree.remove(tree.add(`${i}${long}/${i}`));
+	t.equal(tree.filterOf(kept), `kept/${long}/日本`);
+	t.same(matches(tree, `kept/${long}/日本`), [`kept/${long}/日本`]);
+	tree.remove(kept);
+	t.equal(tree.nodes, 0);
 });
 
 t.test("each change has a version of its own, and only a change", async (t) => {
-	const tree = new TopicTree<string>();
+	const tree = new TopicTree();
 	const seen = new Set([tree.version]);
-	tree.add("a/b", "x");
+	const entry = tree.add("a/b");
 	seen.add(tree.version);
-	tree.add("a/b", "y");
+	tree.add("a/b");
 	seen.add(tree.version);
-	tree.remove("a/b", "x");
+	tree.remove(entry);
 	seen.add(tree.version);
 	t.equal(seen.size, 4);
 	const before = tree.version;
-	tree.add("a/b", "y");
-	tree.remove("a/b", "none");
-	tree.remove("no/such/filter", "y");
-	tree.remove("no/+", "y");
-	tree.remove("a", "y");
 	tree.match("a/b", []);
 	t.equal(tree.version, before);
 });
 
+/** A tree of these filters, and what removes one of them. */
+function removableTree(...filters: string[]) {
+	const tree = new TopicTree();
+	const entries = new Map(filters.map((filter) => [filter, tree.add(filter)]));
+	const remove = (filter: string) => tree.remove(entries.get(filter) ?? 0);
+	return { tree, remove };
+}
+
 t.test("prunes branches that are empty, and only those", async (t) => {
-	const tree = treeOf("a/b/c/d", "a/b", "a/+/x/#", "a/b/c/e", "#", "+");
+	const { tree, remove } = removableTree(
+		"a/b/c/d",
+		"a/b",
+		"a/+/x/#",
+		"a/b/c/e",
+		"#",
+		"+",
+	);
 	t.equal(tree.nodes, 8);
-	tree.remove("a/b/c/d", "a/b/c/d");
+	remove("a/b/c/d");
 	t.equal(tree.nodes, 7);
 	t.same(matches(tree, "a/b/c/e"), ["#", "a/b/c/e"]);
-	tree.remove("a/b/c/e", "a/b/c/e");
+	remove("a/b/c/e");
 	t.equal(tree.nodes, 5);
-	tree.remove("a/+/x/#", "a/+/x/#");
+	remove("a/+/x/#");
 	t.equal(tree.nodes, 3);
-	for (const filter of ["a/b", "#", "+"]) tree.remove(filter, filter);
+	for (const filter of ["a/b", "#", "+"]) remove(filter);
 	t.equal(tree.nodes, 0);
 	t.equal(tree.size, 0);
 });
 
-t.test("goes from one child to many and back", async (t) => {
-	const tree = new TopicTree<string>();
-	const names = Array.from({ length: 50 }, (_, i) => `level-number-${i}`);
-	for (const name of names) tree.add(`top/${name}`, name);
+t.test("goes from one child to thousands and back", async (t) => {
+	const names = Array.from({ length: 5000 }, (_, i) => `top/number-${i}`);
+	const { tree, remove } = removableTree(...names);
 	for (const name of names) {
-		t.same(matches(tree, `top/${name}`), [name]);
-		tree.remove(`top/${name}`, name);
-		t.same(matches(tree, `top/${name}`), []);
+		t.same(matches(tree, name), [name]);
+		remove(name);
+		t.same(matches(tree, name), []);
 	}
 	t.equal(tree.nodes, 0);
 });
@@ -171,10 +227,10 @@ t.test("goes from one child to many and back", async (t) => {
 t.test("a filter of 30,000 levels is no deeper than any other", async (t) => {
 	const slashes = "/".repeat(30_000);
 	const pluses = `${"+/".repeat(30_000)}+`;
-	const tree = treeOf(slashes, pluses, `${slashes}#`, "#");
-	t.same(matches(tree, slashes), ["#", pluses, slashes, `${slashes}#`].sort());
-	for (const filter of [slashes, pluses, `${slashes}#`])
-		t.ok(tree.remove(filter, filter));
+	const filters = [slashes, pluses, `${slashes}#`, "#"];
+	const { tree, remove } = removableTree(...filters);
+	t.same(matches(tree, slashes), filters.toSorted());
+	for (const filter of filters) remove(filter);
 	t.equal(tree.nodes, 0);
 });
 
