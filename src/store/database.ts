@@ -15,6 +15,7 @@ import {
 	exists,
 	pruneQuarantine,
 	setAside,
+	syncNames,
 	takeOver,
 	unfinishedPath,
 } from "./quarantine.ts";
@@ -167,6 +168,7 @@ function openFile(path: string, options: OpenOptions): Database {
 			checkTables(database, version, fileBytes, nativeBinding);
 		setPragmas(database);
 		migrate(database, version);
+		if (path !== ":memory:") syncNames(path);
 		return database;
 	} catch (error) {
 		database.close();

@@ -82,6 +82,19 @@ export function takeOver(path: string, wallMs: number): string | null {
 	return place;
 }
 
+/**
+ * Has the names of the database's files on the disk, not only what is in them: a file
+ * whose folder was not synced may be gone after a power cut.
+ */
+export function syncNames(path: string): void {
+	syncPath(dirname(path));
+	try {
+		syncPath(dirname(dirname(path)));
+	} catch {
+		// Another user's folder: then it was not made here.
+	}
+}
+
 export function exists(path: string): boolean {
 	return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
@@ -102,6 +115,9 @@ function moveAside(
 	// The file itself goes last: as long as it is there, the next start comes here again.
 	for (const suffix of present.reverse())
 		renameSync(path + suffix, place + suffix);
+	// Before anything takes their place: an old log beside a new file would be copied into it.
+	syncPath(folder);
+	syncPath(dirname(path));
 	return place;
 }
 
