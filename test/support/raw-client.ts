@@ -24,6 +24,8 @@ export interface RawOptions {
 	acknowledges?: boolean;
 	/** Called for each PUBLISH; without it they are kept in {@link RawClient.messages}. */
 	onMessage?: (message: Message) => void;
+	/** Called for each PUBACK and PUBCOMP with its packet id. */
+	onAcknowledged?: (id: number) => void;
 }
 
 export interface ConnectOptions {
@@ -49,6 +51,8 @@ export interface Message {
 	readonly qos: number;
 	readonly retain: boolean;
 	readonly dup: boolean;
+	/** 0 with QoS 0. */
+	readonly id: number;
 	/** Borrowed from the socket's chunk: copy what is to be kept for long. */
 	readonly payload: Buffer;
 }
@@ -75,6 +79,7 @@ export class RawClient {
 	readonly #frames: Buffer[] = [];
 	readonly #acknowledges: boolean;
 	readonly #onMessage: (message: Message) => void;
+	readonly #onAcknowledged: (id: number) => void;
 	readonly #waiting = new Set<() => void>();
 	/** The beginning of a packet, and the chunks that follow until it is complete. */
 	#held: Buffer = NOTHING;
@@ -89,6 +94,7 @@ export class RawClient {
 		this.#acknowledges = options.acknowledges ?? true;
 		this.#onMessage =
 			options.onMessage ?? ((message) => this.messages.push(message));
+		this.#onAcknowledged = options.onAcknowledged ?? (() => {});
 		const { port, host = "127.0.0.1", from } = options;
 		this.socket = connectTcp({
 			port,
@@ -284,6 +290,7 @@ export class RawClient {
 			case 4:
 			case 7:
 				this.acknowledged++;
+				this.#onAcknowledged(idOf(frame));
 				break;
 			case 5:
 				this.#onPubrec(frame);
@@ -298,11 +305,14 @@ export class RawClient {
 
 	#onPublish(frame: Buffer): void {
 		this.received++;
-		const { message, id } = readPublish(frame, this.version);
-		if (this.#acknowledges && message.qos > 0) {
-			this.send(ackBytes(message.qos === 1 ? 0x40 : 0x50, id));
-		}
+		const message = readPublish(frame, this.version);
+		if (this.#acknowledges && message.qos > 0) this.answer(message);
 		this.#onMessage(message);
+	}
+
+	/** Acknowledges a message that was not by itself: PUBACK or PUBREC. */
+	answer({ qos, id }: Message): void {
+		this.send(ackBytes(qos === 1 ? 0x40 : 0x50, id));
 	}
 
 	#onPubrec(frame: Buffer): void {
@@ -449,10 +459,7 @@ function frameLength(buffer: Buffer, at: number): number {
 	throw new Error("the broker sent a Remaining Length of five bytes");
 }
 
-function readPublish(
-	frame: Buffer,
-	version: Version,
-): { message: Message; id: number } {
+function readPublish(frame: Buffer, version: Version): Message {
 	const first = frame[0] ?? 0;
 	const qos = (first >> 1) & 3;
 	let at = 1;
@@ -466,14 +473,14 @@ function readPublish(
 		payloadAt += 2;
 	}
 	if (version === 5) payloadAt = skipProperties(frame, payloadAt);
-	const message = {
+	return {
 		topic: frame.toString("utf8", topicAt, topicEnd),
 		qos,
+		id,
 		retain: (first & 1) === 1,
 		dup: (first & 8) === 8,
 		payload: frame.subarray(payloadAt),
 	};
-	return { message, id };
 }
 
 function skipProperties(frame: Buffer, start: number): number {
