@@ -36,6 +36,15 @@ interface Entry {
 	readonly operation: Operation;
 	/** The database has an older value of the topic. */
 	readonly isRepeated: boolean;
+	/** Monotonic time before which it is not written. */
+	dueMs: number;
+}
+
+/** A topic with a rule that was written lately. */
+interface Turn {
+	readonly everyMs: number;
+	/** Monotonic time; what comes later is its first again. */
+	readonly endMs: number;
 }
 
 export interface LazyRetainedOptions {
@@ -54,8 +63,8 @@ export class LazyRetained {
 	/** By topic. */
 	readonly #entries = new Map<string, Entry>();
 	#bytes = 0;
-	/** Monotonic time before which a topic is not written again; the oldest write first. */
-	readonly #turns = new Map<string, number>();
+	/** By topic; the oldest write first. */
+	readonly #turns = new Map<string, Turn>();
 	#turnsBytes = 0;
 	#timer: TimerHandle | null = null;
 	#dueMs = 0;
@@ -70,14 +79,22 @@ export class LazyRetained {
 		this.#rules = new WriteRules(rules);
 		this.#turns.clear();
 		this.#turnsBytes = 0;
+		for (const entry of this.#entries.values()) entry.dueMs = 0;
 	}
 
 	/** The operation's ticket is settled at once: nothing is promised. */
 	put(operation: Operation): void {
 		const topic = operation.text ?? "";
+		const waiting = this.#entries.get(topic);
 		this.forget(topic, operation.message === null);
-		const isRepeated = this.#turns.has(topic);
-		const entry = { operation: operation.withoutTicket(), isRepeated };
+		const turn = this.#turns.get(topic);
+		const isRepeated = turn !== undefined;
+		const dueMs = isRepeated ? this.#nextTurnMs(turn.everyMs) : 0;
+		const entry = {
+			operation: operation.withoutTicket(),
+			isRepeated,
+			dueMs: Math.min(dueMs, waiting?.dueMs ?? dueMs),
+		};
 		this.#entries.set(topic, entry);
 		this.#charge(entry, 1);
 		if (this.#bytes > MAX_BYTES) this.#flushUnlessTroubled(true);
@@ -136,25 +153,32 @@ export class LazyRetained {
 	#write(isEarly: boolean): void {
 		const now = this.#options.clock.monotonicMs();
 		for (const [topic, entry] of this.#entries) {
-			if (!isEarly && (this.#turns.get(topic) ?? 0) > now) continue;
+			if (!isEarly && entry.dueMs > now) continue;
 			this.#entries.delete(topic);
 			this.#charge(entry, -1);
 			this.#endTurn(topic);
 			const { operation } = entry;
-			if (operation.message !== null) this.#beginTurn(topic, now);
+			if (operation.message !== null) this.#beginTurn(topic);
 			this.#options.write(operation);
 		}
-		for (const [topic, untilMs] of this.#turns) {
-			const isOver = untilMs <= now && !this.#entries.has(topic);
+		for (const [topic, { endMs }] of this.#turns) {
+			const isOver = endMs <= now && !this.#entries.has(topic);
 			if (isOver || this.#turnsBytes > MAX_TURNS_BYTES) this.#endTurn(topic);
 		}
 	}
 
-	#beginTurn(topic: string, now: number): void {
+	#beginTurn(topic: string): void {
 		const everyMs = this.#rules.everyMs(topic);
 		if (everyMs === 0) return;
-		this.#turns.set(topic, now + everyMs);
+		const endMs = this.#nextTurnMs(everyMs) + everyMs;
+		this.#turns.set(topic, { everyMs, endMs });
 		this.#turnsBytes += TURN_BYTES + topic.length;
+	}
+
+	/** The same for all topics with this time: one commit for them all, not one for each. */
+	#nextTurnMs(everyMs: number): number {
+		const now = this.#options.clock.monotonicMs();
+		return (Math.floor(now / everyMs) + 1) * everyMs;
 	}
 
 	#endTurn(topic: string): void {
