@@ -1,7 +1,8 @@
 /**
  * Keeps the process below `memory_limit`: watches what is charged and takes stronger
  * measures the more it is. The charged bytes decide, not the RSS, which does not fall
- * when memory is given back; the RSS above the limit is an alarm.
+ * when memory is given back; the RSS above the limit is an alarm. When the RSS nears the
+ * limit, V8 is asked to save memory rather than time.
  *
  *     charged   0 ......... 70 % ......... 80 % ......... 90 % ......... 100 %
  *     stage     Normal      Spill          Slow           Refuse
@@ -31,9 +32,12 @@ const STAGE_SHARES = [0, 0.7, 0.8, 0.9] as const;
 const HYSTERESIS = 0.05;
 const LEAST_STAY_MS = 1000;
 /** Between two looks when nothing is wrong, and when something is. */
-const CALM_MS = 5000;
+const CALM_MS = 1000;
 const TENSE_MS = 500;
 const LARGEST = 5;
+/** Shares of the limit: with the RSS above the one V8 saves memory, below the other no more. */
+const SAVE_FROM = 0.75;
+const SAVE_TO = 0.65;
 
 export interface Holder {
 	readonly name: string;
@@ -52,6 +56,8 @@ export interface MemoryStatus {
 	readonly residentBytes: number;
 	readonly stage: (typeof STAGE_NAMES)[number];
 	readonly stageChanges: number;
+	/** The RSS nears the limit: V8 collects more often. */
+	readonly isSaving: boolean;
 	readonly largest: readonly Holder[];
 }
 
@@ -66,6 +72,8 @@ export interface OverloadParts {
 	/** Brings those budgets up to date that are counted elsewhere. */
 	refresh(): void;
 	residentBytes(): number;
+	/** Has V8 save memory rather than time, or no longer. */
+	preferMemory(isOn: boolean): void;
 	onStage(stage: Stage): void;
 	/** Called at each look while the stage is {@link Stage.Spill} or above. */
 	relieve(stage: Stage): void;
@@ -80,6 +88,7 @@ export class Overload implements TimerTarget {
 	readonly #parts: OverloadParts;
 	readonly #timer = new WheelTimer(this);
 	#changedAtMs = 0;
+	#isSaving = false;
 
 	constructor(parts: OverloadParts) {
 		this.#parts = parts;
@@ -99,7 +108,7 @@ export class Overload implements TimerTarget {
 
 	onTimer(): void {
 		this.look();
-		this.#alarm();
+		this.#watchResident();
 		this.#arm();
 	}
 
@@ -136,6 +145,7 @@ export class Overload implements TimerTarget {
 			residentBytes: residentBytes(),
 			stage: STAGE_NAMES[this.stage],
 			stageChanges: this.stageChanges,
+			isSaving: this.#isSaving,
 			largest: this.largest,
 		};
 	}
@@ -180,10 +190,19 @@ export class Overload implements TimerTarget {
 		else log.resource.info(`memory is freer again: ${doing(next)}`, fields);
 	}
 
-	#alarm(): void {
-		const { log, logLimit, residentBytes } = this.#parts;
+	#watchResident(): void {
+		const { residentBytes, preferMemory } = this.#parts;
 		const resident = residentBytes();
-		if (resident <= this.limitBytes) return;
+		const share = resident / this.limitBytes;
+		if (this.#isSaving ? share < SAVE_TO : share > SAVE_FROM) {
+			this.#isSaving = !this.#isSaving;
+			preferMemory(this.#isSaving);
+		}
+		if (share > 1) this.#alarm(resident);
+	}
+
+	#alarm(resident: number): void {
+		const { log, logLimit } = this.#parts;
 		const suppressed = logLimit.check("memory rss");
 		if (suppressed < 0) return;
 		log.resource.error("the process has more memory than memory_limit", {

@@ -8,6 +8,9 @@ import type { ConnackProperties, Family } from "./messages.ts";
  * them. // [MQTT-3.2.2-20] [MQTT-3.5.2-3] [MQTT-3.6.2-3] [MQTT-3.7.2-3] [MQTT-3.11.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-3]
  */
 
+// By default the library makes 65,536 Buffers at the first packet, one for each number: 11 MB.
+mqttPacket.writeToStream.cacheNumbers = false;
+
 function generate(packet: object, family: Family): Buffer {
 	return mqttPacket.generate(packet as Packet, {
 		protocolVersion: family === 5 ? 5 : 4,

@@ -87,6 +87,21 @@ t.test(
 	},
 );
 
+t.test("V8 saves memory while the RSS is near the limit", async (t) => {
+	const rig = await startRig(t);
+	const { overload } = rig.broker;
+	const isSaving = (limitBytes: number) => {
+		overload.watch(limitBytes, BUDGET);
+		rig.clock.advance(1100);
+		return rig.api.status.memory.isSaving;
+	};
+	const resident = rig.api.status.memory.residentBytes;
+	t.notOk(isSaving(resident * 4));
+	t.ok(isSaving(resident));
+	t.ok(isSaving(resident * 1.42), "not on and off");
+	t.notOk(isSaving(resident * 4));
+});
+
 t.test(
 	"at 70 % heads of queues leave memory and come back in order",
 	async (t) => {

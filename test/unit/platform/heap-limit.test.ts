@@ -16,7 +16,7 @@ const LIMITS = "--max-old-space-size=114 --max-semi-space-size=2";
 t.test("begins again as the same program with the limits", async (t) => {
 	t.strictSame(launchWithHeapLimit(script, 114), {
 		argv: ["/opt/node", "--expose-gc", "/opt/broker.cjs", "-c", "my.conf"],
-		env: { HOME: "/root", NODE_OPTIONS: LIMITS },
+		env: { HOME: "/root", MALLOC_ARENA_MAX: "1", NODE_OPTIONS: LIMITS },
 	});
 	const single: Launch = {
 		...script,
@@ -47,4 +47,6 @@ t.test("does not begin again twice, nor against other words", async (t) => {
 		withOptions("--max-semi-space-size=16 --no-warnings")?.env.NODE_OPTIONS,
 		"--max-semi-space-size=16 --no-warnings --max-old-space-size=114",
 	);
+	const own = { ...script, env: { MALLOC_ARENA_MAX: "4" } };
+	t.equal(launchWithHeapLimit(own, 114)?.env.MALLOC_ARENA_MAX, "4");
 });
