@@ -1,3 +1,5 @@
+import type { QueueTotals } from "../store/store.ts";
+
 /** What sessions count; plain numbers, written directly on the hot path. */
 export class SessionCounters {
 	/** PUBLISH packets sent to clients. */
@@ -20,4 +22,15 @@ export class SessionCounters {
 	queuedBytes = 0;
 	/** Sessions in which another connection took over. */
 	takeOvers = 0;
+
+	/** Messages that wait, with all their bytes; negative to take away. */
+	addQueued(messages: number, bytes: number): void {
+		this.queuedMessages += messages;
+		this.queuedBytes += bytes;
+	}
+
+	addLanes(lanes: readonly QueueTotals[], sign: 1 | -1): void {
+		for (const { queuedMessages, queuedBytes } of lanes)
+			this.addQueued(sign * queuedMessages, sign * queuedBytes);
+	}
 }

@@ -1,7 +1,8 @@
 /**
  * Which sessions are objects. Those with a client are, and those of the clients that
  * left last; all others sleep ({@link SleepingSessions}) if nothing about them needs an
- * object: no will, no near deadline, no half-done handshake, no shared subscription.
+ * object: no will, no near deadline, no half-done handshake, no lane, no shared
+ * subscription.
  *
  *     client connects            client leaves           others left after it
  *     ---> in memory  ------->   in memory, away  ------->  asleep
@@ -155,6 +156,7 @@ export class SessionMemory {
 			this.#away.size >= this.#most &&
 			saved.will === null &&
 			saved.receivedIds.length === 0 &&
+			saved.lanes.length === 0 &&
 			!saved.subscriptions.some(({ filter }) => filter.startsWith("$share/"));
 		if (!isLazy) return false;
 		const { subscriptions } = saved;
@@ -258,6 +260,7 @@ function mayRest(session: Session): boolean {
 		session.outbound === null &&
 		session.will === null &&
 		session.receivedIds === null &&
+		session.lanes === null &&
 		session.expirySeconds > 0 &&
 		hasNoReplayUnderWay(session)
 	);

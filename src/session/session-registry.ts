@@ -215,6 +215,8 @@ export class SessionRegistry implements DeadlineOwner {
 	/** Brings back a session found in the store at start. @returns null when it sleeps, or is over */
 	restore(saved: SavedSession): Session | null {
 		this.#lastKey = Math.max(this.#lastKey, saved.key);
+		for (const { key } of saved.lanes)
+			this.#lastKey = Math.max(this.#lastKey, key);
 		return this.#restorer.restore(saved);
 	}
 

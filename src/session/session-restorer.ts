@@ -101,6 +101,7 @@ export class SessionRestorer {
 				: saved.disconnectedAtMs;
 		session.lastSequence = saved.lastSequence;
 		session.will = saved.will;
+		if (saved.lanes.length > 0) session.lanes = saved.lanes;
 		session.restoreCounts(saved.queuedMessages, saved.queuedBytes);
 		for (const packetId of saved.receivedIds) session.addReceivedId(packetId);
 		onRestored(session, saved.subscriptions);

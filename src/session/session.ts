@@ -7,6 +7,7 @@
  */
 import type { QoS } from "../protocol/constants.ts";
 import type { WillMessage } from "../protocol/messages.ts";
+import type { SavedLane } from "../store/lane.ts";
 import type { StoredMessage } from "../store/stored-message.ts";
 import type { Delivery } from "./delivery.ts";
 import { InflightEntry } from "./inflight.ts";
@@ -46,6 +47,7 @@ export class Session {
 	/** Messages owed to the client with QoS > 0, in flight or waiting. */
 	queuedMessages = 0;
 	queuedBytes = 0;
+	lanes: readonly SavedLane[] | null = null; // further queues, as found at start
 	/** Retained messages that were being sent when the connection was lost; they go on with the next. */
 	unfinishedReplays: Map<string, RetainedReplay> | null = null;
 	/** Rises when a client connects and when the session ends: whoever works on it meanwhile stops. */
@@ -215,6 +217,7 @@ export class Session {
 		this.context.sessionBudget.release(sessionBytes(this));
 		this.receivedIds = null;
 		this.#count(-this.queuedMessages, -this.queuedBytes);
+		this.context.counters.addLanes(this.lanes ?? [], -1);
 	}
 
 	/** What is needed of it is kept elsewhere: this object is done with. */
@@ -226,6 +229,7 @@ export class Session {
 	/** Takes over the counts found in the store at start. */
 	restoreCounts(messages: number, bytes: number): void {
 		this.#count(messages, bytes);
+		this.context.counters.addLanes(this.lanes ?? [], 1);
 	}
 
 	#deliverQoS0(
@@ -319,10 +323,8 @@ export class Session {
 	}
 
 	#count(messages: number, bytes: number): void {
-		const { counters } = this.context;
 		this.queuedMessages += messages;
 		this.queuedBytes += bytes;
-		counters.queuedMessages += messages;
-		counters.queuedBytes += bytes;
+		this.context.counters.addQueued(messages, bytes);
 	}
 }

@@ -22,6 +22,12 @@ export function writeOperation(writer: ByteWriter, operation: Operation): void {
 			writeSession(writer, operation.session as SessionRecord);
 			break;
 		case OperationKind.DeleteSession:
+		case OperationKind.DeleteLane:
+			break;
+		case OperationKind.PutLane:
+			writer.f64(operation.number);
+			writer.u8(operation.flags);
+			writer.text(operation.text ?? "");
 			break;
 		case OperationKind.PutSubscription:
 			writer.u8(operation.flags);
@@ -37,6 +43,7 @@ export function writeOperation(writer: ByteWriter, operation: Operation): void {
 			writer.u16(operation.number);
 			break;
 		case OperationKind.Enqueue:
+		case OperationKind.Replace:
 			writeEnqueue(writer, operation);
 			break;
 		case OperationKind.MarkSent:
@@ -72,6 +79,12 @@ export function readOperation(reader: ByteReader): Operation {
 			operation.session = readSession(reader, operation.key);
 			break;
 		case OperationKind.DeleteSession:
+		case OperationKind.DeleteLane:
+			break;
+		case OperationKind.PutLane:
+			operation.number = reader.f64();
+			operation.flags = reader.u8();
+			operation.text = reader.text();
 			break;
 		case OperationKind.PutSubscription:
 			operation.flags = reader.u8();
@@ -87,6 +100,7 @@ export function readOperation(reader: ByteReader): Operation {
 			operation.number = reader.u16();
 			break;
 		case OperationKind.Enqueue:
+		case OperationKind.Replace:
 			readEnqueue(reader, operation);
 			break;
 		case OperationKind.MarkSent:

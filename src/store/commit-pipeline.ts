@@ -8,7 +8,7 @@ import type { StoreCounters } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { StoreRefusal } from "./store-refusal.ts";
 import { type AnyRequest, WorkerLink } from "./worker-link.ts";
-import type { Answer, Opened } from "./worker-messages.ts";
+import type { Answer, Opened, Replaced } from "./worker-messages.ts";
 import { operationBytes, WriteBatch } from "./write-batch.ts";
 
 /**
@@ -38,6 +38,7 @@ const MAX_REMOVALS = 1000;
 const TROUBLE_BATCH_MS = 1000;
 
 export class CommitPipeline {
+	onReplaced: ((replaced: readonly Replaced[]) => void) | null = null;
 	readonly #options: StoreOptions;
 	readonly #counters: StoreCounters;
 	readonly #cancellable: CancellableEntries;
@@ -100,8 +101,7 @@ export class CommitPipeline {
 			if (entry !== null && this.#change(entry, operation)) return;
 		}
 		this.#admit(operation);
-		if (kind === OperationKind.Enqueue || kind === OperationKind.DeleteSession)
-			this.#makeFirm(this.#cancellable.takeSession(key));
+		if (endsWaiting(kind)) this.#makeFirm(this.#cancellable.takeSession(key));
 		this.#batch.add(operation);
 		const isRemoval = kind === OperationKind.Dequeue && ticket === null;
 		if (!isRemoval || this.#batch.operations.length >= MAX_REMOVALS)
@@ -232,12 +232,14 @@ export class CommitPipeline {
 	#startWorker(): WorkerLink {
 		const { workerFactory, onFatal } = this.#options;
 		return new WorkerLink((workerFactory ?? startStoreWorker)(), {
-			committed: (batch, { retainedMessages, retainedBytes, pages }) => {
+			committed: (batch, reply) => {
+				const { retainedMessages, retainedBytes, pages, replaced } = reply;
 				Object.assign(this.#counters, {
 					retainedMessages,
 					retainedBytes,
 					pages,
 				});
+				if (replaced.length > 0) this.onReplaced?.(replaced);
 				this.#handleCommitted(batch);
 			},
 			trouble: (words) => this.#handleTrouble(words),
@@ -307,5 +309,18 @@ export class CommitPipeline {
 			this.#link = null;
 			await link.end();
 		}
+	}
+}
+
+/** Entries of its session that hope for an acknowledgement have to be written before it. */
+function endsWaiting(kind: OperationKind): boolean {
+	switch (kind) {
+		case OperationKind.Enqueue:
+		case OperationKind.Replace:
+		case OperationKind.DeleteSession:
+		case OperationKind.DeleteLane:
+			return true;
+		default:
+			return false;
 	}
 }

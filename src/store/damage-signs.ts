@@ -28,6 +28,7 @@ const READ_AT_START = [
 	"subscription",
 	"received_qos2",
 	"queue_total",
+	"lane",
 	"meta",
 ];
 

@@ -62,6 +62,7 @@ function removalsOf(held: readonly CommitRequest[]): Operation[] {
 						removals.push(operation);
 					break;
 				case OperationKind.DeleteSession:
+				case OperationKind.DeleteLane:
 					if (!ended.has(key) && !sessions.has(key)) removals.push(operation);
 					ended.add(key);
 					break;
@@ -72,6 +73,7 @@ function removalsOf(held: readonly CommitRequest[]): Operation[] {
 					topics.add(topic);
 					break;
 				case OperationKind.Enqueue:
+				case OperationKind.Replace:
 					entries.add(`${key}/${sequence}`);
 					sessions.add(key);
 					break;
@@ -98,7 +100,7 @@ function remove(
 		// The log begins anew, in the room that it has.
 		database.pragma("wal_checkpoint(RESTART)");
 	} catch (error) {
-		tables.retained.rolledBack();
+		tables.rolledBack();
 		if (database.inTransaction) database.exec("ROLLBACK");
 		if (!mayPass(error)) throw error;
 	}

@@ -1,6 +1,7 @@
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
-import type { SessionRecord } from "./store.ts";
+import { packFlags } from "./message-codec.ts";
+import type { QueueEntry, SessionRecord } from "./store.ts";
 
 /**
  * One write on its way to the worker. Kept as an object until its batch is dispatched,
@@ -23,6 +24,10 @@ export const OperationKind = {
 	PutRetained: 11,
 	DeleteRetained: 12,
 	PutValue: 13,
+	PutLane: 14,
+	DeleteLane: 15,
+	/** An Enqueue in the place of what waits with its topic. */
+	Replace: 16,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
@@ -62,9 +67,9 @@ export class Operation {
 	readonly key: number;
 	/** Enqueue, MarkSent, MarkReleased, Dequeue. */
 	sequence = 0;
-	/** The packet id where there is one; PutSubscription: the identifier. */
+	/** The packet id where there is one; PutSubscription: the identifier; PutLane: the session. */
 	number = 0;
-	/** Enqueue: packed entry flags; PutSubscription: packed options. */
+	/** Enqueue: packed entry flags; PutSubscription: packed options; PutLane: 1 for by topic. */
 	flags = 0;
 	/** Enqueue: the delivery phase. */
 	phase = 0;
@@ -72,7 +77,7 @@ export class Operation {
 	place: BodyPlace = BodyPlace.Inline;
 	message: ApplicationMessage | null = null;
 	identifiers: readonly number[] = NO_IDENTIFIERS;
-	/** Shared group, filter, topic, or a value's space. */
+	/** Shared group, filter, topic, a lane's name, or a value's space. */
 	text: string | null = null;
 	/** A value's name. */
 	name = "";
@@ -91,6 +96,16 @@ export class Operation {
 		this.ticket = ticket;
 	}
 
+	/** What the row of a queued message holds beside the message. */
+	takeEntry(entry: QueueEntry, expiresAtWallMs: number): void {
+		this.flags = packFlags(entry.qos, entry.retain);
+		this.phase = entry.phase;
+		this.number = entry.packetId;
+		this.identifiers = entry.identifiers;
+		this.text = entry.sharedGroup;
+		this.expiresAtWallMs = expiresAtWallMs;
+	}
+
 	/** A retained write without the one who waits for it. */
 	withoutTicket(): Operation {
 		if (this.ticket === null) return this;
@@ -100,4 +115,18 @@ export class Operation {
 		copy.expiresAtWallMs = this.expiresAtWallMs;
 		return copy;
 	}
+}
+
+/** @throws RangeError */
+export function enqueueOperation(
+	kind: typeof OperationKind.Enqueue | typeof OperationKind.Replace,
+	key: number,
+	sequence: number,
+	ticket: CommitTicket | null,
+): Operation {
+	checkKey(key);
+	checkSequence(sequence);
+	const operation = new Operation(kind, key, ticket);
+	operation.sequence = sequence;
+	return operation;
 }

@@ -27,6 +27,7 @@ export function noPages(): PageCounts {
 export function causeOf({ kind }: Operation): PageCause {
 	switch (kind) {
 		case OperationKind.Enqueue:
+		case OperationKind.Replace:
 		case OperationKind.MarkSent:
 		case OperationKind.MarkReleased:
 		case OperationKind.Dequeue:

@@ -6,7 +6,7 @@ import type { Database } from "better-sqlite3";
  */
 type Migration = (database: Database) => void;
 
-const migrations: readonly Migration[] = [createTables];
+const migrations: readonly Migration[] = [createTables, addLanes];
 
 /** What this build writes. */
 export const SCHEMA_VERSION = migrations.length;
@@ -107,6 +107,25 @@ function createTables(database: Database): void {
 			name TEXT NOT NULL,
 			value BLOB NOT NULL,
 			PRIMARY KEY (space, name)
+		) STRICT, WITHOUT ROWID;
+	`);
+}
+
+/** Further queues of a session. */
+function addLanes(database: Database): void {
+	database.exec(`
+		CREATE TABLE lane (
+			queue INTEGER PRIMARY KEY, -- of the same numbers as keys of sessions
+			session INTEGER NOT NULL,
+			name TEXT NOT NULL,
+			by_topic INTEGER NOT NULL -- 1: its rows are in queue_topic too
+		) STRICT;
+
+		CREATE TABLE queue_topic (
+			queue INTEGER NOT NULL,
+			topic TEXT NOT NULL,
+			sequence INTEGER NOT NULL,
+			PRIMARY KEY (queue, topic, sequence)
 		) STRICT, WITHOUT ROWID;
 	`);
 }

@@ -1,11 +1,11 @@
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
+import { LaneClient } from "./lane-client.ts";
 import { LazyRetained } from "./lazy-retained.ts";
-import { packFlags } from "./message-codec.ts";
 import {
 	checkKey,
-	checkSequence,
+	enqueueOperation,
 	Operation,
 	OperationKind,
 } from "./operation.ts";
@@ -39,6 +39,7 @@ export type { StoreOptions } from "./store-options.ts";
 export class StoreClient implements Store {
 	readonly counters = new StoreCounters();
 	onTroubleChanged: (() => void) | null = null;
+	readonly lanes: LaneClient;
 	readonly #options: StoreOptions;
 	readonly #pipeline: CommitPipeline;
 	readonly #lazy: LazyRetained;
@@ -54,6 +55,8 @@ export class StoreClient implements Store {
 			this.counters,
 		);
 		this.#pipeline = pipeline;
+		this.lanes = new LaneClient(pipeline);
+		pipeline.onReplaced = (replaced) => this.lanes.tell(replaced);
 		this.#lazy = new LazyRetained({
 			clock: options.clock,
 			intervalMs: options.lazyIntervalMs,
@@ -100,6 +103,7 @@ export class StoreClient implements Store {
 	}
 
 	deleteSession(key: number, ticket: CommitTicket | null): void {
+		this.lanes.deleteAllOf(key);
 		this.#pipeline.put(new Operation(OperationKind.DeleteSession, key, ticket));
 	}
 
@@ -156,17 +160,10 @@ export class StoreClient implements Store {
 		ticket: CommitTicket | null,
 		isCancellable = false,
 	): void {
-		checkKey(key);
-		checkSequence(sequence);
-		const operation = new Operation(OperationKind.Enqueue, key, ticket);
-		operation.sequence = sequence;
+		const kind = OperationKind.Enqueue;
+		const operation = enqueueOperation(kind, key, sequence, ticket);
 		operation.message = message;
-		operation.flags = packFlags(entry.qos, entry.retain);
-		operation.phase = entry.phase;
-		operation.number = entry.packetId;
-		operation.identifiers = entry.identifiers;
-		operation.text = entry.sharedGroup;
-		operation.expiresAtWallMs = expiresAtWallMs;
+		operation.takeEntry(entry, expiresAtWallMs);
 		if (isCancellable) this.#pipeline.putCancellable(operation);
 		else this.#pipeline.put(operation);
 	}
@@ -226,6 +223,7 @@ export class StoreClient implements Store {
 	async readSessions(after: number, limit: number): Promise<SavedSession[]> {
 		const answer = await this.#pipeline.ask({ type: "sessions", after, limit });
 		const sessions = answer as SavedSession[];
+		this.lanes.noteSaved(sessions);
 		return sessions.map((session) => ({
 			...session,
 			will: session.will === null ? null : ownWill(session.will),
@@ -242,6 +240,7 @@ export class StoreClient implements Store {
 		const answer = await this.#pipeline.ask({
 			type: "queue",
 			key,
+			topic: null,
 			after,
 			maxMessages,
 			maxBytes,

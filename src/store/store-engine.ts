@@ -124,7 +124,7 @@ export class StoreEngine {
 			odometer.finish();
 			database.exec("COMMIT");
 		} catch (error) {
-			tables.retained.rolledBack();
+			tables.rolledBack();
 			if (database.inTransaction) database.exec("ROLLBACK");
 			if (!mayPass(error)) throw error;
 			this.#hold(request);
@@ -150,6 +150,7 @@ export class StoreEngine {
 				retainedMessages: messages,
 				retainedBytes: bytes,
 				pages: odometer.pages,
+				replaced: tables.queue.replaced,
 			},
 			[memory],
 		);

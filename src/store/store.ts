@@ -1,6 +1,7 @@
 import type { QoS } from "../protocol/constants.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
+import type { LaneStore, SavedLane } from "./lane.ts";
 import { noPages, type PageCounts } from "./page-counts.ts";
 import { TopicWrites } from "./topic-writes.ts";
 import type { WriteRule } from "./write-rules.ts";
@@ -51,16 +52,21 @@ export interface SubscriptionRecord {
 	readonly identifier: number;
 }
 
-/** A session as it is found at start. */
-export interface SavedSession extends SessionRecord {
-	readonly subscriptions: readonly SubscriptionRecord[];
-	/** Packet ids of QoS 2 messages received and not yet released. */
-	readonly receivedIds: readonly number[];
+/** What a queue holds. */
+export interface QueueTotals {
 	readonly queuedMessages: number;
 	/** Payload, topic and property bytes of all queued messages. */
 	readonly queuedBytes: number;
 	/** The highest sequence number ever written to this queue; 0 when none. */
 	readonly lastSequence: number;
+}
+
+/** A session as it is found at start; the totals are those of its first queue. */
+export interface SavedSession extends SessionRecord, QueueTotals {
+	readonly subscriptions: readonly SubscriptionRecord[];
+	/** Packet ids of QoS 2 messages received and not yet released. */
+	readonly receivedIds: readonly number[];
+	readonly lanes: readonly SavedLane[];
 }
 
 /** A message in one session's queue. */
@@ -153,6 +159,7 @@ export class StoreCounters {
 
 export interface Store {
 	readonly counters: StoreCounters;
+	readonly lanes: LaneStore;
 
 	/** Opens or creates the database. @throws Error naming the file and what to do */
 	open(): Promise<void>;
@@ -172,7 +179,7 @@ export interface Store {
 
 	/** Inserts or replaces a session's own row; leaves its subscriptions and queue alone. */
 	putSession(record: SessionRecord, ticket: CommitTicket | null): void;
-	/** Removes a session and all that belongs to it. */
+	/** Removes a session and all that belongs to it, its lanes included. */
 	deleteSession(key: number, ticket: CommitTicket | null): void;
 	putSubscription(
 		key: number,

@@ -2,6 +2,7 @@ import type { Database } from "better-sqlite3";
 import { type Operation, OperationKind } from "./operation.ts";
 import type { SavedSession } from "./store.ts";
 import { ExtensionValueTable } from "./tables/extension-value.ts";
+import { LaneTable } from "./tables/lane.ts";
 import { MessageTable } from "./tables/message.ts";
 import { MetaTable } from "./tables/meta.ts";
 import { QueueTable } from "./tables/queue.ts";
@@ -25,6 +26,7 @@ export class Tables {
 	readonly #subscriptions: SubscriptionTable;
 	readonly #receivedIds: ReceivedQos2Table;
 	readonly #totals: QueueTotalTable;
+	readonly #lanes: LaneTable;
 
 	constructor(database: Database) {
 		this.#sessions = new SessionTable(database);
@@ -32,7 +34,8 @@ export class Tables {
 		this.#receivedIds = new ReceivedQos2Table(database);
 		this.#totals = new QueueTotalTable(database);
 		const messages = new MessageTable(database);
-		this.queue = new QueueTable(database, messages, this.#totals);
+		this.#lanes = new LaneTable(database);
+		this.queue = new QueueTable(database, messages, this.#totals, this.#lanes);
 		this.pages = new QueuePages(database, messages);
 		this.retained = new RetainedTable(database, new MetaTable(database));
 		this.values = new ExtensionValueTable(database);
@@ -48,6 +51,12 @@ export class Tables {
 	finish(): void {
 		this.queue.finish();
 		this.retained.finish();
+	}
+
+	/** The batch was not committed. */
+	rolledBack(): void {
+		this.retained.rolledBack();
+		this.#lanes.rolledBack();
 	}
 
 	apply(operation: Operation): void {
@@ -77,6 +86,7 @@ export class Tables {
 				this.#receivedIds.delete(key, number);
 				break;
 			case OperationKind.Enqueue:
+			case OperationKind.Replace:
 				this.queue.enqueue(operation);
 				break;
 			case OperationKind.MarkSent:
@@ -87,6 +97,12 @@ export class Tables {
 				break;
 			case OperationKind.Dequeue:
 				this.queue.remove(key, sequence);
+				break;
+			case OperationKind.PutLane:
+				this.#lanes.put(key, number, operation.text ?? "", operation.flags);
+				break;
+			case OperationKind.DeleteLane:
+				this.#deleteLane(key);
 				break;
 			default:
 				this.#applyToTopicOrValue(operation);
@@ -100,11 +116,16 @@ export class Tables {
 		const totals = this.#totals.ofQueues(after + 1, last);
 		const subscriptions = this.#subscriptions.ofSessions(after + 1, last);
 		const receivedIds = this.#receivedIds.ofSessions(after + 1, last);
+		const lanes = this.#lanes.ofSessions(after + 1, last);
 		return sessions.map((session) => ({
 			...session,
 			...(totals.get(session.key) ?? NO_TOTAL),
 			subscriptions: subscriptions.get(session.key) ?? [],
 			receivedIds: receivedIds.get(session.key) ?? [],
+			lanes: (lanes.get(session.key) ?? []).map((lane) => ({
+				...lane,
+				...this.#totals.of(lane.key),
+			})),
 		}));
 	}
 
@@ -124,7 +145,13 @@ export class Tables {
 		}
 	}
 
+	#deleteLane(key: number): void {
+		this.queue.clear(key);
+		this.#lanes.delete(key);
+	}
+
 	#deleteSession(key: number): void {
+		for (const lane of this.#lanes.queuesOf(key)) this.#deleteLane(lane);
 		this.#sessions.delete(key);
 		this.#subscriptions.deleteSession(key);
 		this.#receivedIds.deleteSession(key);

@@ -53,6 +53,8 @@ export type ReadRequest =
 			readonly type: "queue";
 			readonly id: number;
 			readonly key: number;
+			/** Only rows of this topic, in a lane by topic; null for all. */
+			readonly topic: string | null;
 			readonly after: number;
 			readonly maxMessages: number;
 			readonly maxBytes: number;
@@ -105,6 +107,13 @@ export type Answer =
 	| Uint8Array
 	| null;
 
+/** A row that a {@link OperationKind.Replace} took out. */
+export type Replaced = readonly [
+	queue: number,
+	sequence: number,
+	bytes: number,
+];
+
 export interface CommittedReply {
 	readonly type: "committed";
 	readonly batch: number;
@@ -114,6 +123,8 @@ export interface CommittedReply {
 	readonly retainedBytes: number;
 	/** Written since the start. */
 	readonly pages: PageCounts;
+	/** Nearly always none. */
+	readonly replaced: readonly Replaced[];
 }
 
 export type WorkerReply =

@@ -72,6 +72,7 @@ function makeRegistry(awayInMemory: number) {
 				...options,
 			})),
 			receivedIds: [],
+			lanes: [],
 			queuedMessages: 0,
 			queuedBytes: 0,
 			lastSequence: 0,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { systemClock } from "../../src/platform/clock.ts";
 import { matches } from "../../src/protocol/topic.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { QueuePage, Store } from "../../src/store/store.ts";
 import { QueuePart } from "../../src/store/store.ts";
 import { StoreClient } from "../../src/store/store-client.ts";
 import { LateStore } from "../support/late-store.ts";
@@ -19,6 +19,14 @@ import {
 /** Random rows of operations against a model that is as simple as can be, with reopening. */
 
 const key = fc.integer({ min: 1, max: 3 });
+/** Lane -> its session. The first two are found by topic. */
+const sessionOfLane = new Map([
+	[11, 1],
+	[12, 2],
+	[13, 1],
+]);
+const lane = fc.constantFrom(...sessionOfLane.keys());
+const queue = fc.oneof(key, lane);
 const sequence = fc.integer({ min: 1, max: 12 });
 const topic = fc.constantFrom("a", "a/b", "a/b/c", "b", "$SYS/x", "a-b");
 const payload = fc.string({ maxLength: 12 });
@@ -29,15 +37,23 @@ const step = fc.oneof(
 	fc.record({ do: fc.constant("end" as const), key }),
 	fc.record({
 		do: fc.constant("enqueue" as const),
-		keys: fc.uniqueArray(key, { minLength: 1 }),
+		keys: fc.uniqueArray(queue, { minLength: 1 }),
 		topic,
 		payload,
 	}),
-	fc.record({ do: fc.constant("sent" as const), key, sequence }),
-	fc.record({ do: fc.constant("released" as const), key, sequence }),
+	fc.record({ do: fc.constant("lane" as const), key: lane }),
+	fc.record({ do: fc.constant("endLane" as const), key: lane }),
+	fc.record({
+		do: fc.constant("replace" as const),
+		key: fc.constantFrom(11, 12),
+		topic,
+		payload,
+	}),
+	fc.record({ do: fc.constant("sent" as const), key: queue, sequence }),
+	fc.record({ do: fc.constant("released" as const), key: queue, sequence }),
 	fc.record({
 		do: fc.constant("dequeue" as const),
-		key,
+		key: queue,
 		sequence,
 		count: fc.integer({ min: 1, max: 6 }),
 	}),
@@ -53,7 +69,7 @@ const step = fc.oneof(
 	fc.record({ do: fc.constant("reopen" as const) }),
 	fc.record({
 		do: fc.constant("look" as const),
-		key,
+		key: queue,
 		filter: fc.constantFrom(...filters),
 	}),
 );
@@ -69,7 +85,25 @@ class Model {
 	readonly sessions = new Set<number>();
 	readonly queues = new Map<number, Map<number, ModelRow>>();
 	readonly last = new Map<number, number>();
+	readonly lanes = new Set<number>();
 	readonly retained = new Map<string, string>();
+
+	/** A lane takes messages only when it was made. */
+	takes(key: number): boolean {
+		return !sessionOfLane.has(key) || this.lanes.has(key);
+	}
+
+	endQueue(key: number): void {
+		this.lanes.delete(key);
+		this.queues.delete(key);
+		this.last.delete(key);
+	}
+
+	next(key: number): number {
+		const next = (this.last.get(key) ?? 0) + 1;
+		this.last.set(key, next);
+		return next;
+	}
 
 	queue(key: number): Map<number, ModelRow> {
 		const queue = this.queues.get(key) ?? new Map<number, ModelRow>();
@@ -86,19 +120,45 @@ function write(store: Store, model: Model, step: ModelStep): void {
 			return;
 		case "end":
 			model.sessions.delete(step.key);
-			model.queues.delete(step.key);
-			model.last.delete(step.key);
+			model.endQueue(step.key);
+			for (const [lane, session] of sessionOfLane)
+				if (session === step.key) model.endQueue(lane);
 			store.deleteSession(step.key, null);
 			return;
 		case "enqueue": {
 			const given = message(step.topic, step.payload);
-			for (const key of step.keys) {
-				const next = (model.last.get(key) ?? 0) + 1;
-				model.last.set(key, next);
+			for (const key of step.keys.filter((key) => model.takes(key))) {
+				const next = model.next(key);
 				const { topic, payload } = step;
 				model.queue(key).set(next, { topic, payload, phase: 0 });
 				store.enqueue(key, next, given, entry(), 0, null);
 			}
+			return;
+		}
+		case "lane": {
+			const session = sessionOfLane.get(step.key) ?? 0;
+			// A lane of no session would be nobody's.
+			if (!model.sessions.has(session)) return;
+			model.lanes.add(step.key);
+			const isByTopic = step.key <= 12;
+			const name = `lane ${step.key}`;
+			store.lanes.put({ key: step.key, session, name, isByTopic }, null);
+			return;
+		}
+		case "endLane":
+			model.endQueue(step.key);
+			store.lanes.delete(step.key, null);
+			return;
+		case "replace": {
+			const { key, topic, payload } = step;
+			if (!model.takes(key)) return;
+			const rows = model.queue(key);
+			for (const [sequence, row] of [...rows])
+				if (row.topic === topic && row.phase === 0) rows.delete(sequence);
+			const next = model.next(key);
+			rows.set(next, { topic, payload, phase: 0 });
+			const given = message(topic, payload);
+			store.lanes.replace(key, next, given, entry(), 0, null);
 			return;
 		}
 		case "sent":
@@ -128,6 +188,30 @@ function write(store: Store, model: Model, step: ModelStep): void {
 	}
 }
 
+function ownerOf(lane: number): number {
+	return sessionOfLane.get(lane) ?? 0;
+}
+
+function bytesOf(queue: ReadonlyMap<number, ModelRow>): number {
+	let bytes = 0;
+	for (const { topic, payload } of queue.values())
+		bytes += topic.length + Buffer.byteLength(payload);
+	return bytes;
+}
+
+function wordsOf([sequence, row]: readonly [number, ModelRow]): unknown[] {
+	return [sequence, row.phase, row.topic, row.payload];
+}
+
+function inWords({ messages }: QueuePage): unknown[][] {
+	return messages.map(({ sequence, phase, message }) => [
+		sequence,
+		phase,
+		message.topic,
+		message.payload.toString(),
+	]);
+}
+
 async function check(
 	store: Store,
 	model: Model,
@@ -141,28 +225,33 @@ async function check(
 			.sort()
 			.map((key) => [key, model.queue(key).size, model.last.get(key) ?? 0]),
 	);
+	t.strictSame(
+		sessions.flatMap((row) => row.lanes),
+		[...model.lanes]
+			.sort((a, b) => a - b)
+			.toSorted((a, b) => ownerOf(a) - ownerOf(b))
+			.map((lane) => ({
+				key: lane,
+				session: ownerOf(lane),
+				name: `lane ${lane}`,
+				isByTopic: lane <= 12,
+				queuedMessages: model.queue(lane).size,
+				queuedBytes: bytesOf(model.queue(lane)),
+				lastSequence: model.last.get(lane) ?? 0,
+			})),
+	);
 	const page = await store.readQueue(key, -1, 1000, 1e6, QueuePart.All);
 	const rows = [...model.queue(key)].sort(([a], [b]) => a - b);
-	t.strictSame(
-		page.messages.map(({ sequence, phase, message }) => [
-			sequence,
-			phase,
-			message.topic,
-			message.payload.toString(),
-		]),
-		rows.map(([sequence, row]) => [
-			sequence,
-			row.phase,
-			row.topic,
-			row.payload,
-		]),
-	);
-	const bytes = rows.reduce(
-		(sum, [, row]) => sum + row.topic.length + Buffer.byteLength(row.payload),
-		0,
-	);
+	t.strictSame(inWords(page), rows.map(wordsOf));
+	if (model.lanes.has(key) && key <= 12)
+		for (const topic of ["a", "a/b"]) {
+			const page = await store.lanes.readTopic(key, topic, 2, 1000, 1e6);
+			const found = rows.filter(([at, row]) => at > 2 && row.topic === topic);
+			t.strictSame(inWords(page), found.map(wordsOf));
+		}
 	const saved = sessions.find((row) => row.key === key);
-	if (saved !== undefined) t.equal(saved.queuedBytes, bytes);
+	if (saved !== undefined)
+		t.equal(saved.queuedBytes, bytesOf(model.queue(key)));
 	const retained = await allRetained(store, filter);
 	t.strictSame(
 		new Map(
@@ -191,7 +280,7 @@ async function run(
 		else write(store, model, step);
 	}
 	store = await reopen(store);
-	for (const key of [1, 2, 3]) await check(store, model, key, "#");
+	for (const key of [1, 2, 3, 11, 12, 13]) await check(store, model, key, "#");
 	await store.close();
 	return t.passing();
 }

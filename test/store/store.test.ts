@@ -113,12 +113,14 @@ async function sessions(t: Test, open: OpenStore): Promise<void> {
 				...totals,
 				subscriptions: [shared, subscription("a/#")],
 				receivedIds: [7, 65535],
+				lanes: [],
 			},
 			{
 				...session(3, { expirySeconds: 0xffffffff }),
 				...totals,
 				subscriptions: [],
 				receivedIds: [],
+				lanes: [],
 			},
 		]);
 	});

@@ -33,6 +33,10 @@ const FILTERS = 5;
 const OWN_MESSAGES = 20;
 const SHARED_MESSAGES = 30;
 const SHARERS = 4;
+/** Sessions that have a lane by topic too. */
+const LANES = 3;
+const LANE_MESSAGES = 40;
+const LANE_TOPICS = 5;
 const TOPICS = 600;
 /** Written last, each in a commit of its own: they are in the log. */
 const LATE_TOPICS = 30;
@@ -44,7 +48,8 @@ const MOST_STARTS = 2;
 export const completeState: StateCounts = {
 	sessions: SESSIONS,
 	subscriptions: SESSIONS * FILTERS,
-	queued: SESSIONS * OWN_MESSAGES + SHARED_MESSAGES * SHARERS,
+	queued:
+		SESSIONS * OWN_MESSAGES + SHARED_MESSAGES * SHARERS + LANES * LANE_MESSAGES,
 	retained: TOPICS + LATE_TOPICS,
 };
 
@@ -112,6 +117,15 @@ function fill(store: Store): void {
 		for (let key = 1; key <= SHARERS; key++)
 			store.enqueue(key, OWN_MESSAGES + number, shared, entry(), 0, null);
 	}
+	for (let session = 1; session <= LANES; session++) {
+		const key = SESSIONS + session;
+		const record = { key, session, name: "latest", isByTopic: true };
+		store.lanes.put(record, null);
+		for (let sequence = 1; sequence <= LANE_MESSAGES; sequence++) {
+			const given = message(`lane/${sequence % LANE_TOPICS}`);
+			store.enqueue(key, sequence, given, entry(), 0, null);
+		}
+	}
 	for (let number = 0; number < TOPICS; number++) {
 		const payload = "v".repeat(number % 97);
 		store.putRetained(message(`kept/${number}`, payload), 0, false, null);
@@ -124,21 +138,48 @@ export async function countState(store: Store): Promise<StateCounts> {
 	for (const saved of await allSessions(store)) {
 		counts.sessions++;
 		counts.subscriptions += saved.subscriptions.length;
-		const page = await store.readQueue(
-			saved.key,
-			-1,
-			100_000,
-			1e9,
-			QueuePart.All,
-		);
-		counts.queued += page.messages.length;
-		if (page.messages.length !== saved.queuedMessages)
-			throw new Error(
-				`the queue of ${saved.clientId} says it has ${saved.queuedMessages}`,
-			);
+		counts.queued += await countQueue(store, saved, saved.clientId);
+		for (const lane of saved.lanes) {
+			const rows = await countQueue(store, lane, `lane ${lane.key}`);
+			counts.queued += rows;
+			await checkTopics(store, lane.key, rows);
+		}
 	}
 	counts.retained = (await allRetained(store, "#", 1000)).length;
 	return counts;
+}
+
+async function countQueue(
+	store: Store,
+	{ key, queuedMessages }: { key: number; queuedMessages: number },
+	whose: string,
+): Promise<number> {
+	const { messages } = await store.readQueue(
+		key,
+		-1,
+		100_000,
+		1e9,
+		QueuePart.All,
+	);
+	if (messages.length !== queuedMessages)
+		throw new Error(`the queue of ${whose} says it has ${queuedMessages}`);
+	return messages.length;
+}
+
+/** All rows of a lane are found by their topics. */
+async function checkTopics(
+	store: Store,
+	key: number,
+	rows: number,
+): Promise<void> {
+	let found = 0;
+	for (let number = 0; number < LANE_TOPICS; number++) {
+		const topic = `lane/${number}`;
+		const page = await store.lanes.readTopic(key, topic, -1, 999, 1e6);
+		found += page.messages.length;
+	}
+	if (found !== rows)
+		throw new Error(`${found} of ${rows} in lane ${key} are found by topic`);
 }
 
 export interface Outcome {

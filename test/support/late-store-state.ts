@@ -1,7 +1,9 @@
 import type { ApplicationMessage } from "../../src/protocol/messages.ts";
+import type { LaneRecord } from "../../src/store/lane.ts";
 import { messageBytes } from "../../src/store/message-codec.ts";
 import type {
 	QueuedMessage,
+	QueueTotals,
 	RetainedRecord,
 	SessionRecord,
 	SubscriptionRecord,
@@ -20,8 +22,15 @@ export class Committed {
 	readonly subscriptions = new Map<number, Map<string, SubscriptionRecord>>();
 	readonly receivedIds = new Map<number, Set<number>>();
 	readonly queues = new Map<number, Queue>();
+	readonly lanes = new Map<number, LaneRecord>();
 	readonly retained = new Map<string, RetainedRecord>();
 	readonly values = new Map<string, Buffer>();
+}
+
+export function totalsOf({ rows, lastSequence }: Queue): QueueTotals {
+	let queuedBytes = 0;
+	for (const row of rows.values()) queuedBytes += messageBytes(row.message);
+	return { queuedMessages: rows.size, queuedBytes, lastSequence };
 }
 
 export function newQueue(): Queue {
@@ -74,6 +83,7 @@ export function copyOf(state: Committed): Committed {
 		copy.receivedIds.set(key, new Set(ids));
 	for (const [key, { rows, lastSequence }] of state.queues)
 		copy.queues.set(key, { rows: new Map(rows), lastSequence });
+	for (const [key, row] of state.lanes) copy.lanes.set(key, row);
 	for (const [topic, row] of state.retained) copy.retained.set(topic, row);
 	for (const [name, value] of state.values) copy.values.set(name, value);
 	return copy;

@@ -2,9 +2,11 @@ import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import type { ApplicationMessage } from "../../src/protocol/messages.ts";
 import { matches } from "../../src/protocol/topic.ts";
 import type { CommitTicket } from "../../src/store/commit-ticket.ts";
+import type { LaneStore } from "../../src/store/lane.ts";
 import { messageBytes } from "../../src/store/message-codec.ts";
 import {
 	DeliveryPhase,
+	type QueuedMessage,
 	type QueueEntry,
 	type QueuePage,
 	QueuePart,
@@ -24,6 +26,7 @@ import {
 	firstOf,
 	hasExpired,
 	newQueue,
+	totalsOf,
 } from "./late-store-state.ts";
 
 /**
@@ -123,8 +126,40 @@ export class LateStore implements Store {
 			this.#state.subscriptions.delete(key);
 			this.#state.receivedIds.delete(key);
 			this.#state.queues.delete(key);
+			for (const lane of this.#state.lanes.values())
+				if (lane.session === key) this.#deleteLane(lane.key);
 		});
 	}
+
+	/** Lanes by topic need no more than any other: all rows are looked at. */
+	readonly lanes: LaneStore = {
+		onReplaced: null,
+		put: ({ key, session, name, isByTopic }, ticket) =>
+			this.#write(ticket, () => {
+				const first = this.#state.lanes.get(key);
+				const record = first ?? { key, session, name, isByTopic };
+				this.#state.lanes.set(key, { ...record, name });
+			}),
+		delete: (key, ticket) => this.#write(ticket, () => this.#deleteLane(key)),
+		replace: (key, sequence, message, entry, expiresAtWallMs, ticket) => {
+			this.#write(null, () => {
+				for (const row of this.#rowsOf(key, message.topic)) {
+					if (row.phase !== DeliveryPhase.Queued) continue;
+					this.#state.queues.get(key)?.rows.delete(row.sequence);
+					const bytes = messageBytes(row.message);
+					this.lanes.onReplaced?.(key, row.sequence, bytes);
+				}
+			});
+			this.enqueue(key, sequence, message, entry, expiresAtWallMs, ticket);
+		},
+		readTopic: (key, topic, after, maxMessages, maxBytes) =>
+			this.#ask(() => {
+				const rows = this.#rowsOf(key, topic);
+				const found = rows.filter(({ sequence }) => sequence > after);
+				const messages = firstOf(found, maxMessages, maxBytes);
+				return { messages, isLast: messages.length === found.length };
+			}),
+	};
 
 	putSubscription(
 		key: number,
@@ -308,13 +343,21 @@ export class LateStore implements Store {
 		});
 	}
 
+	#rowsOf(key: number, topic: string): QueuedMessage[] {
+		return [...(this.#state.queues.get(key)?.rows.values() ?? [])]
+			.filter(({ message }) => message.topic === topic)
+			.sort((a, b) => a.sequence - b.sequence);
+	}
+
+	#deleteLane(key: number): void {
+		this.#state.lanes.delete(key);
+		this.#state.queues.delete(key);
+	}
+
 	#savedSession(session: SessionRecord): SavedSession {
 		const { subscriptions, receivedIds, queues } = this.#state;
-		const queue = queues.get(session.key) ?? newQueue();
+		const totals = (key: number) => totalsOf(queues.get(key) ?? newQueue());
 		const filters = [...(subscriptions.get(session.key)?.values() ?? [])];
-		let queuedBytes = 0;
-		for (const row of queue.rows.values())
-			queuedBytes += messageBytes(row.message);
 		return {
 			...session,
 			subscriptions: filters.sort((a, b) =>
@@ -323,9 +366,11 @@ export class LateStore implements Store {
 			receivedIds: [...(receivedIds.get(session.key) ?? [])].sort(
 				(a, b) => a - b,
 			),
-			queuedMessages: queue.rows.size,
-			queuedBytes,
-			lastSequence: queue.lastSequence,
+			lanes: [...this.#state.lanes.values()]
+				.filter((lane) => lane.session === session.key)
+				.sort((a, b) => a.key - b.key)
+				.map((lane) => ({ ...lane, ...totals(lane.key) })),
+			...totals(session.key),
 		};
 	}
 

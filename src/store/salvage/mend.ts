@@ -21,7 +21,10 @@ const orphanRules: readonly string[] = [
 		(SELECT max(key) FROM session GROUP BY client_id)`,
 	"DELETE FROM subscription WHERE session NOT IN (SELECT key FROM session)",
 	"DELETE FROM received_qos2 WHERE session NOT IN (SELECT key FROM session)",
-	"DELETE FROM queue WHERE id >> 37 NOT IN (SELECT key FROM session)",
+	`DELETE FROM lane WHERE session NOT IN (SELECT key FROM session)
+		OR queue IN (SELECT key FROM session)`,
+	`DELETE FROM queue WHERE id >> 37 NOT IN
+		(SELECT key FROM session UNION ALL SELECT queue FROM lane)`,
 	`DELETE FROM queue WHERE message IS NOT NULL
 		AND message NOT IN (SELECT id FROM message)`,
 ];
@@ -33,7 +36,8 @@ const orphanRules: readonly string[] = [
  */
 const deafSessions = `DELETE FROM session
 	WHERE key NOT IN (SELECT session FROM subscription)
-	AND key NOT IN (SELECT id >> 37 FROM queue)`;
+	AND key NOT IN (SELECT id >> 37 FROM queue)
+	AND key NOT IN (SELECT session FROM lane)`;
 
 /** @param lostSubscriptions whether some are missing */
 export function mend(database: Database, lostSubscriptions: boolean): Mended {
@@ -58,12 +62,19 @@ export function mend(database: Database, lostSubscriptions: boolean): Mended {
 		INSERT INTO queue_total (queue, messages, bytes, last_sequence)
 			SELECT queue, 0, 0, 0 FROM counted WHERE true
 			ON CONFLICT (queue) DO NOTHING;
-		DELETE FROM queue_total WHERE queue NOT IN (SELECT key FROM session);
+		DELETE FROM queue_total WHERE queue NOT IN
+			(SELECT key FROM session UNION ALL SELECT queue FROM lane);
 		UPDATE queue_total SET messages = 0, bytes = 0;
 		UPDATE queue_total SET messages = counted.messages, bytes = counted.bytes,
 			last_sequence = max(queue_total.last_sequence, counted.last_sequence)
 			FROM counted WHERE counted.queue = queue_total.queue;
 		DROP TABLE counted;
+
+		DELETE FROM queue_topic;
+		INSERT INTO queue_topic (queue, topic, sequence)
+			SELECT id >> 37, topic, id & ${LAST_SEQUENCE} FROM queue
+			WHERE topic IS NOT NULL
+				AND id >> 37 IN (SELECT queue FROM lane WHERE by_topic <> 0);
 
 		INSERT OR REPLACE INTO meta (name, value)
 			SELECT 'retained_messages', count(*) FROM retained;

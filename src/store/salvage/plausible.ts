@@ -45,6 +45,15 @@ const rules: Readonly<Record<string, (row: Row) => boolean>> = {
 		isBetween(row.messages, 0, LAST_SEQUENCE) &&
 		isBetween(row.bytes, 0, Number.MAX_SAFE_INTEGER) &&
 		isBetween(row.last_sequence, 0, LAST_SEQUENCE),
+	lane: (row) =>
+		isBetween(row.queue, 1, LAST_KEY) &&
+		isBetween(row.session, 1, LAST_KEY) &&
+		isText(row.name, 0) &&
+		isBetween(row.by_topic, 0, 1),
+	queue_topic: (row) =>
+		isBetween(row.queue, 1, LAST_KEY) &&
+		isTopic(row.topic, checkTopicName) &&
+		isBetween(row.sequence, 1, LAST_SEQUENCE),
 	message: (row) => isBetween(row.id, 1, LAST_TIME) && isBody(row),
 	retained: (row) =>
 		isBetween(row.expires_at, 0, LAST_TIME) &&

@@ -4,7 +4,7 @@ import { LAST_SEQUENCE } from "../operation.ts";
 import { writeQueued, writeQueuePageEnd } from "../page-codec.ts";
 import { DeliveryPhase, QueuePart } from "../store.ts";
 import { type BodyRow, type MessageTable, toMessage } from "./message.ts";
-import { ID, RANGE } from "./queue.ts";
+import { ID, OF_TOPIC, RANGE, SEQUENCE } from "./queue-id.ts";
 
 /**
  * Reads the table `queue` in pages. Worker thread only.
@@ -16,6 +16,8 @@ import { ID, RANGE } from "./queue.ts";
 /** As in {@link Store.readQueue}. */
 export interface QueuePageRequest {
 	readonly key: number;
+	/** Only rows of this topic; null for all. The part is {@link QueuePart.All} then. */
+	readonly topic: string | null;
 	readonly after: number;
 	readonly maxMessages: number;
 	readonly maxBytes: number;
@@ -37,14 +39,17 @@ interface Head extends Omit<BodyRow, "payload"> {
 	readonly payloadBytes: number | null;
 }
 
+/** What stands for the marks in {@link RANGE} or {@link OF_TOPIC}. */
+type Bounds = Array<number | string>;
+
 /** The same rows in the same order. */
 interface PartStatements {
-	readonly heads: Statement<number[], Head>;
+	readonly heads: Statement<Bounds, Head>;
 	/** All payloads in one blob. */
-	readonly payloads: Statement<number[], Buffer | null>;
+	readonly payloads: Statement<Bounds, Buffer | null>;
 }
 
-const HEAD = `id & ${LAST_SEQUENCE} AS sequence, flags, phase, packet_id AS packetId, bytes,
+const HEAD = `${SEQUENCE} AS sequence, flags, phase, packet_id AS packetId, bytes,
 	expires_at AS expiresAt, message, nullif(origin, x'') AS origin, body_flags AS bodyFlags,
 	expiry_seconds AS expirySeconds, topic, properties, length(payload) AS payloadBytes`;
 const NO_BYTES = Buffer.alloc(0);
@@ -53,6 +58,7 @@ export class QueuePages {
 	readonly #messages: MessageTable;
 	readonly #payload: Statement<number[], Buffer | null>;
 	readonly #parts: Readonly<Record<QueuePart, PartStatements>>;
+	readonly #ofTopic: PartStatements;
 
 	constructor(database: Database, messages: MessageTable) {
 		this.#messages = messages;
@@ -62,17 +68,21 @@ export class QueuePages {
 			)
 			.pluck() as Statement<number[], Buffer | null>;
 		// No LIMIT: SQLite would plan the query anew for each page, to suit its number.
-		const part = (rest: string, table = "queue"): PartStatements => ({
-			heads: database.prepare<number[], Head>(
-				`SELECT ${HEAD} FROM ${table} WHERE ${RANGE} ${rest}`,
+		const part = (
+			rest: string,
+			table = "queue",
+			range = RANGE,
+		): PartStatements => ({
+			heads: database.prepare<Bounds, Head>(
+				`SELECT ${HEAD} FROM ${table} WHERE ${range} ${rest}`,
 			),
 			// Bytes stay as they are on the way through text.
 			payloads: database
-				.prepare<number[], Buffer | null>(
+				.prepare<Bounds, Buffer | null>(
 					`SELECT CAST(group_concat(payload, '') AS BLOB)
-					FROM (SELECT payload FROM ${table} WHERE ${RANGE} ${rest})`,
+					FROM (SELECT payload FROM ${table} WHERE ${range} ${rest})`,
 				)
-				.pluck() as Statement<number[], Buffer | null>,
+				.pluck() as Statement<Bounds, Buffer | null>,
 		});
 		const waiting = `AND phase = ${DeliveryPhase.Queued}`;
 		this.#parts = {
@@ -85,6 +95,7 @@ export class QueuePages {
 			[QueuePart.Waiting]: part(`${waiting} ORDER BY id`),
 			[QueuePart.Newest]: part(`${waiting} ORDER BY id DESC`),
 		};
+		this.#ofTopic = part("ORDER BY id", "queue", OF_TOPIC);
 	}
 
 	/** Writes a page (page-codec.ts). The first message comes whatever its size. */
@@ -106,12 +117,12 @@ export class QueuePages {
 		writeQueuePageEnd(writer, isLast);
 	}
 
-	#readHeads({ key, after, maxMessages, maxBytes, part }: QueuePageRequest): {
-		heads: Head[];
-		isLast: boolean;
-	} {
+	#readHeads(request: QueuePageRequest): { heads: Head[]; isLast: boolean } {
+		const { after, maxMessages, maxBytes, part } = request;
 		const from = part === QueuePart.Newest ? 0 : after + 1;
-		const rows = this.#parts[part].heads.iterate(key, from, key, LAST_SEQUENCE);
+		const rows = this.#statementsOf(request).heads.iterate(
+			...boundsOf(request, from, LAST_SEQUENCE),
+		);
 		const heads: Head[] = [];
 		let bytes = 0;
 		for (const row of rows) {
@@ -124,10 +135,7 @@ export class QueuePages {
 		return { heads, isLast: true };
 	}
 
-	#readPayloads(
-		{ key, part }: QueuePageRequest,
-		heads: readonly Head[],
-	): Buffer {
+	#readPayloads(request: QueuePageRequest, heads: readonly Head[]): Buffer {
 		const first = heads[0]?.sequence ?? 0;
 		const last = heads.at(-1)?.sequence ?? 0;
 		const from = Math.min(first, last);
@@ -135,8 +143,22 @@ export class QueuePages {
 		// It may be large: no further copies of it.
 		const payloads =
 			first === last
-				? this.#payload.get(key, first)
-				: this.#parts[part].payloads.get(key, from, key, to);
+				? this.#payload.get(request.key, first)
+				: this.#statementsOf(request).payloads.get(
+						...boundsOf(request, from, to),
+					);
 		return payloads ?? NO_BYTES;
 	}
+
+	#statementsOf({ topic, part }: QueuePageRequest): PartStatements {
+		return topic === null ? this.#parts[part] : this.#ofTopic;
+	}
+}
+
+function boundsOf(
+	{ key, topic }: QueuePageRequest,
+	from: number,
+	to: number,
+): Bounds {
+	return topic === null ? [key, from, key, to] : [key, topic, from, to];
 }

@@ -82,6 +82,10 @@ export class QueueTotalTable {
 			);
 	}
 
+	of(queue: number): QueueTotal {
+		return this.ofQueues(queue, queue).get(queue) ?? NO_TOTAL;
+	}
+
 	/** By queue; those that never held anything are not in it. */
 	ofQueues(from: number, to: number): Map<number, QueueTotal> {
 		const found = new Map<number, QueueTotal>();

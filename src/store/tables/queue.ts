@@ -1,9 +1,18 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { ApplicationMessage } from "../../protocol/messages.ts";
 import { messageBytes, packFlags } from "../message-codec.ts";
-import { BodyPlace, LAST_SEQUENCE, type Operation } from "../operation.ts";
+import {
+	BodyPlace,
+	LAST_SEQUENCE,
+	type Operation,
+	OperationKind,
+} from "../operation.ts";
 import { DeliveryPhase } from "../store.ts";
+import type { Replaced } from "../worker-messages.ts";
+import type { LaneTable } from "./lane.ts";
 import { type MessageTable, propertiesColumn } from "./message.ts";
+import { ID, RANGE } from "./queue-id.ts";
+import { QueueTopicTable } from "./queue-topic.ts";
 import type { QueueTotalTable } from "./queue-total.ts";
 
 /**
@@ -19,9 +28,6 @@ import type { QueueTotalTable } from "./queue-total.ts";
  * its rows one by one (test/bench/store.ts).
  */
 
-export const ID = "(? << 37 | ?)";
-/** Parameters: queue, first sequence, queue, last sequence. */
-export const RANGE = `id BETWEEN ${ID} AND ${ID}`;
 /** Runs of at least this many consecutive sequences are removed as a range. */
 const SHORTEST_RANGE = 3;
 
@@ -31,6 +37,8 @@ type RangeTotal = [messages: number, bytes: number | null, shared: number];
 export class QueueTable {
 	readonly #messages: MessageTable;
 	readonly #totals: QueueTotalTable;
+	readonly #lanes: LaneTable;
+	readonly #topics: QueueTopicTable;
 	readonly #insert: Statement;
 	/** For nearly all messages: each value that is bound costs. */
 	readonly #insertPlain: Statement;
@@ -47,12 +55,18 @@ export class QueueTable {
 	/** The shared body that following rows of this batch refer to. */
 	#shared = 0;
 	#sharedBytes = 0;
+	#sharedTopic = "";
+	/** What this batch has taken out to make place for newer ones. */
+	#replaced: Replaced[] = [];
 
 	constructor(
 		database: Database,
 		messages: MessageTable,
 		totals: QueueTotalTable,
+		lanes: LaneTable,
 	) {
+		this.#lanes = lanes;
+		this.#topics = new QueueTopicTable(database);
 		this.#messages = messages;
 		this.#totals = totals;
 		this.#insert = database.prepare(
@@ -92,6 +106,7 @@ export class QueueTable {
 	begin(): void {
 		this.#removals.clear();
 		this.#released.clear();
+		this.#replaced = [];
 		this.#totals.begin();
 	}
 
@@ -103,9 +118,15 @@ export class QueueTable {
 			if (operation.place === BodyPlace.FirstOfShared) {
 				this.#shared = this.#messages.insert(message);
 				this.#sharedBytes = bytes;
+				this.#sharedTopic = message.topic;
 			}
 		}
 		const inline = operation.place === BodyPlace.Inline ? message : null;
+		let topic = inline === null ? null : inline.topic;
+		if (this.#lanes.isByTopic(operation.key)) {
+			topic = message === null ? this.#sharedTopic : message.topic;
+			this.#noteTopic(operation, topic);
+		}
 		if (inline !== null && isPlain(operation, inline)) {
 			this.#insertPlain.run(
 				operation.key,
@@ -113,16 +134,37 @@ export class QueueTable {
 				operation.flags,
 				bytes,
 				packFlags(inline.qos, inline.retain),
-				inline.topic,
+				topic,
 				inline.payload,
 			);
-		} else this.#insertAny(operation, inline, bytes);
+		} else this.#insertAny(operation, inline, topic, bytes);
 		this.#totals.change(operation.key, 1, bytes, operation.sequence);
+	}
+
+	/** The messages that were replaced since {@link begin}. */
+	get replaced(): readonly Replaced[] {
+		return this.#replaced;
+	}
+
+	/** In a lane by topic, before the row itself. */
+	#noteTopic({ key, kind, sequence }: Operation, topic: string): void {
+		if (kind === OperationKind.Replace) this.#makePlace(key, topic);
+		this.#topics.put(key, topic, sequence);
+	}
+
+	#makePlace(queue: number, topic: string): void {
+		const removals = this.#removals.get(queue);
+		for (const sequence of this.#topics.waiting(queue, topic)) {
+			if (removals?.includes(sequence)) continue; // goes as the client wants it
+			const bytes = this.#removeOne(queue, sequence);
+			if (bytes !== null) this.#replaced.push([queue, sequence, bytes]);
+		}
 	}
 
 	#insertAny(
 		operation: Operation,
 		inline: ApplicationMessage | null,
+		topic: string | null,
 		bytes: number,
 	): void {
 		this.#insert.run(
@@ -137,7 +179,7 @@ export class QueueTable {
 			operation.value,
 			inline === null ? 0 : packFlags(inline.qos, inline.retain),
 			inline === null ? 0 : inline.expirySeconds,
-			inline === null ? null : inline.topic,
+			topic,
 			inline === null ? null : propertiesColumn(inline),
 			inline === null ? null : inline.payload,
 		);
@@ -164,6 +206,7 @@ export class QueueTable {
 			this.#released.add(id);
 		this.#removeRange.run(queue, 0, queue, LAST_SEQUENCE);
 		this.#totals.delete(queue);
+		if (this.#lanes.isByTopic(queue)) this.#topics.clear(queue);
 	}
 
 	finish(): void {
@@ -188,12 +231,16 @@ export class QueueTable {
 		}
 	}
 
-	#removeOne(queue: number, sequence: number): void {
+	/** @returns the bytes of the message; null when it was not there */
+	#removeOne(queue: number, sequence: number): number | null {
+		if (this.#lanes.isByTopic(queue))
+			this.#topics.removeRange(queue, sequence, sequence);
 		const removed = this.#remove.get(queue, sequence);
-		if (removed === undefined) return;
+		if (removed === undefined) return null;
 		const [bytes, message] = removed;
 		if (message !== null) this.#released.add(message);
 		this.#totals.change(queue, -1, -bytes, 0);
+		return bytes;
 	}
 
 	#removeConsecutive(queue: number, from: number, to: number): void {
@@ -203,6 +250,7 @@ export class QueueTable {
 		if (shared > 0)
 			for (const id of this.#rangeShared.iterate(queue, from, queue, to))
 				this.#released.add(id);
+		if (this.#lanes.isByTopic(queue)) this.#topics.removeRange(queue, from, to);
 		this.#removeRange.run(queue, from, queue, to);
 		this.#totals.change(queue, -messages, -(bytes ?? 0), 0);
 	}

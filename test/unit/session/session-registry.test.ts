@@ -399,6 +399,7 @@ t.test(
 function savedSession(rest: Partial<SavedSession> = {}): SavedSession {
 	return {
 		key: 5,
+		lanes: [],
 		clientId: "c",
 		username: "u",
 		expirySeconds: 100,

@@ -224,9 +224,14 @@ t.test(
 t.test("discarding takes its counts out of the totals", async (t) => {
 	const context = makeContext();
 	const session = makeSession(context, { expirySeconds: 100 });
+	const lane = { key: 9, session: 1, name: "backlog", isByTopic: false };
+	session.lanes = [
+		{ ...lane, queuedMessages: 5, queuedBytes: 50, lastSequence: 7 },
+	];
 	session.restoreCounts(3, 300);
-	t.equal(context.counters.queuedMessages, 3);
-	t.equal(context.counters.queuedBytes, 300);
+	t.equal(session.queuedMessages, 3, "only its first queue is sent");
+	t.equal(context.counters.queuedMessages, 8);
+	t.equal(context.counters.queuedBytes, 350);
 	session.discard();
 	t.equal(context.counters.queuedMessages, 0);
 	t.equal(context.counters.queuedBytes, 0);
