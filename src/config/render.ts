@@ -74,13 +74,13 @@ function renderChapter(fragment: SchemaFragment): string {
 
 function renderField(field: FieldSpec): string {
 	const lines = comment(field.doc);
-	lines.push("#", ...comment(`Value: ${facts(field)}.`));
+	lines.push("#", ...comment(`Value: ${factsOf(field)}.`));
 	lines.push(`#${field.example ?? `${field.key} = ${defaultText(field)}`}`);
 	return `${lines.join("\n")}\n`;
 }
 
 /** Type, range, unit, and when a change takes effect. */
-function facts(field: FieldSpec): string {
+export function factsOf(field: FieldSpec): string {
 	const parts = [describeRange(field)];
 	if (field.type === "duration" || field.type === "seconds") {
 		if (field.unit === "ms") parts.push("a bare number means milliseconds");
