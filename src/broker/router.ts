@@ -80,9 +80,10 @@ export class Router {
 
 	/** Whether a message has to be written for somebody before it can be acknowledged. */
 	needsDisk(topic: string, qos: QoS): boolean {
-		const { subscriptions, groups } = this.subscriptions.route(topic);
+		const { subscriptions, asleep, groups } = this.subscriptions.route(topic);
 		const isWritten = (each: Subscription) => isWrittenFor(each, qos);
 		if (subscriptions.some(isWritten)) return true;
+		if (this.#isOwed(asleep, qos)) return true;
 		return groups.some((group) => [...group.members].some(isWritten));
 	}
 
@@ -151,7 +152,7 @@ export class Router {
 				end++;
 			const own = entries.slice(from, end);
 			from = end;
-			if (!this.#isOwed(own, delivery)) continue;
+			if (!this.#isOwed(own, delivery.publish.qos)) continue;
 			sleepers.visit(sleeper, (session) =>
 				session.deliver(delivery, table.merged(session, own)),
 			);
@@ -159,10 +160,11 @@ export class Router {
 	}
 
 	/** Messages of QoS 0 are for those who are there, unless the settings say otherwise. */
-	#isOwed(entries: readonly number[], { publish }: Delivery): boolean {
+	#isOwed(entries: readonly number[], published: QoS): boolean {
 		const { settings } = this.#context;
+		if (entries.length === 0) return false;
 		if (settings.queue_qos0_messages) return true;
-		if (publish.qos === 0 && !settings.upgrade_outgoing_qos) return false;
+		if (published === 0 && !settings.upgrade_outgoing_qos) return false;
 		return entries.some((entry) => this.subscriptions.qosOf(entry) > 0);
 	}
 

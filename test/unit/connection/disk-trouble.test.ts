@@ -25,14 +25,19 @@ interface DiskRig extends Rig {
 	wait(ms: number): Promise<void>;
 }
 
-async function setUp(t: Test, overrides = {}): Promise<DiskRig> {
+async function setUp(
+	t: Test,
+	overrides = {},
+	away: { awayInMemory?: number } = {},
+): Promise<DiskRig> {
 	const clock = new FakeClock();
 	const disk = new HandDisk({
 		clock,
 		commitIntervalMs: 50,
 		lazyIntervalMs: 5000,
 	});
-	const rig = await startRig(t, overrides, { clock, store: disk.store });
+	const options = { clock, store: disk.store, ...away };
+	const rig = await startRig(t, overrides, options);
 	t.teardown(() => disk.mendDisk());
 	return {
 		...rig,
@@ -75,36 +80,39 @@ async function kept(rig: Rig): Promise<string[]> {
 		.toSorted();
 }
 
-t.test(
-	"what has to be stored waits, then is refused, and is not there later",
-	async (t) => {
-		const rig = await setUp(t);
-		await keeper(rig);
-		const one = await rig.join("one");
-		const two = await rig.join("two");
-		await rig.break();
-		one.publish("a", "refused", 1, { messageId: 1 });
-		two.publish("a", "refused too", 2, { messageId: 2 });
-		await rig.wait(WAIT_MS - 1000);
-		t.strictSame(await got(one), []);
-		await rig.wait(1500);
-		t.strictSame(await got(one), [`puback 1 ${QUOTA}`]);
-		t.strictSame(await got(two), [`pubrec 2 ${QUOTA}`]);
-		one.publish("a", "at once", 1, { messageId: 3 });
-		t.strictSame(await got(one), [`puback 3 ${QUOTA}`]);
-		t.match(rig.api.status.degraded, { isRefusing: true, refused: 3 });
-		await rig.mend();
-		two.publish("a", "accepted", 2, { messageId: 2 });
-		t.strictSame(await got(two), ["pubrec 2"]);
-		one.publish("a", "accepted too", 1, { messageId: 3 });
-		t.strictSame(await got(one), ["puback 3"]);
-		t.strictSame(await kept(rig), [
-			"publish accepted q2",
-			"publish accepted too q1",
-		]);
-		t.match(rig.api.status.degraded, { trouble: "", isRefusing: false });
-	},
-);
+for (const away of [{}, { awayInMemory: 0 }]) {
+	const kind = "awayInMemory" in away ? "asleep" : "away";
+	t.test(
+		`what has to be stored for a session that is ${kind} waits, then is refused, and is not there later`,
+		async (t) => {
+			const rig = await setUp(t, {}, away);
+			await keeper(rig);
+			const one = await rig.join("one");
+			const two = await rig.join("two");
+			await rig.break();
+			one.publish("a", "refused", 1, { messageId: 1 });
+			two.publish("a", "refused too", 2, { messageId: 2 });
+			await rig.wait(WAIT_MS - 1000);
+			t.strictSame(await got(one), []);
+			await rig.wait(1500);
+			t.strictSame(await got(one), [`puback 1 ${QUOTA}`]);
+			t.strictSame(await got(two), [`pubrec 2 ${QUOTA}`]);
+			one.publish("a", "at once", 1, { messageId: 3 });
+			t.strictSame(await got(one), [`puback 3 ${QUOTA}`]);
+			t.match(rig.api.status.degraded, { isRefusing: true, refused: 3 });
+			await rig.mend();
+			two.publish("a", "accepted", 2, { messageId: 2 });
+			t.strictSame(await got(two), ["pubrec 2"]);
+			one.publish("a", "accepted too", 1, { messageId: 3 });
+			t.strictSame(await got(one), ["puback 3"]);
+			t.strictSame(await kept(rig), [
+				"publish accepted q2",
+				"publish accepted too q1",
+			]);
+			t.match(rig.api.status.degraded, { trouble: "", isRefusing: false });
+		},
+	);
+}
 
 t.test(
 	"what waited is handled when the disk is well again in time",
