@@ -5,7 +5,11 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Broker } from "./broker/broker.ts";
-import { BrokerApi, type Extension } from "./broker/broker-api.ts";
+import {
+	BrokerApi,
+	type Extension,
+	type Surroundings,
+} from "./broker/broker-api.ts";
 import type { ListenerSettings, Settings } from "./config/config.ts";
 import { writeRules } from "./config/write-rules.ts";
 import { Connection } from "./connection/connection.ts";
@@ -29,12 +33,18 @@ export interface Composition {
 	readonly store: Store;
 	/** As in {@link Broker}; tests set it. */
 	readonly awayInMemory?: number;
+	/** Absent in tests without a process around the broker. */
+	readonly surroundings?: Surroundings;
 }
+
+const noSurroundings: Surroundings = {
+	reload: () => Promise.reject(new Error("there is nothing to read again")),
+};
 
 /** A broker with its extensions, running as soon as {@link start} returns. */
 export class RunningBroker {
 	readonly broker: Broker;
-	readonly listeners = new Map<string, Listener>();
+	readonly api: BrokerApi;
 	/** Streams that are not closed yet, those saying goodbye included. */
 	openStreams = 0;
 	readonly #parking = new Parking();
@@ -46,7 +56,12 @@ export class RunningBroker {
 		this.broker = new Broker(parts);
 		this.#log = parts.log;
 		this.#settings = parts.settings;
+		this.api = new BrokerApi(this.broker, parts.surroundings ?? noSurroundings);
 		this.#extensions = extensions.map((make) => make());
+	}
+
+	get listeners(): Map<string, Listener> {
+		return this.broker.listeners;
 	}
 
 	/** Opens the store, brings back what it holds, and lets clients in. */
@@ -60,8 +75,7 @@ export class RunningBroker {
 		this.broker.watchMemory();
 		await this.broker.restore();
 		this.broker.overload.look();
-		const api = new BrokerApi(this.broker);
-		for (const extension of this.#extensions) await extension.start(api);
+		for (const extension of this.#extensions) await extension.start(this.api);
 		this.#parking.open();
 	}
 

@@ -1,13 +1,16 @@
 /** The process: arguments, exit codes, signals. The only file that ends the process. */
 import { fstatSync } from "node:fs";
 import { heapLimitMegabytes, memoryLimit } from "./broker/memory-plan.ts";
+import { AdminClient, socketPlaces } from "./cli/admin-client.ts";
 import {
 	type Arguments,
+	type Command,
 	parseArguments,
 	UsageError,
-	usage,
 } from "./cli/arguments.ts";
+import { coreCommands } from "./cli/commands.ts";
 import { checkConfig, showConfig, showSchema } from "./cli/config-commands.ts";
+import { usage } from "./cli/usage.ts";
 import {
 	ConfigError,
 	formatNotice,
@@ -15,14 +18,15 @@ import {
 	type LoadOptions,
 	loadConfig,
 } from "./config/config.ts";
-import { extensionFragments } from "./extensions/index.ts";
+import { extensionCommands, extensionFragments } from "./extensions/index.ts";
 import { systemClock } from "./platform/clock.ts";
+import { CommandFailure } from "./platform/command.ts";
 import { limitHeap } from "./platform/heap-limit.ts";
 import { isUnderSystemd, Logger, stderrSink } from "./platform/logger.ts";
 import { machineMemory } from "./platform/machine-memory.ts";
 import { takeSupervisor } from "./platform/supervisor.ts";
+import { versionText } from "./platform/version.ts";
 import { logOptions, Service } from "./service.ts";
-import { versionText } from "./version.ts";
 
 /** What the process says with its exit code; see sysexits(3). */
 const ExitCode = {
@@ -39,13 +43,15 @@ const ExitCode = {
 /** A stop that takes longer than this is cut short; nothing acknowledged is lost. */
 const STOP_TIMEOUT_MS = 10_000;
 
+const commands = [...coreCommands, ...extensionCommands];
+
 async function main(argv: readonly string[]): Promise<number | null> {
 	let given: Arguments;
 	try {
-		given = parseArguments(argv);
+		given = parseArguments(argv, commands);
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error;
-		process.stderr.write(`broker: ${error.message}\n\n${usage}`);
+		process.stderr.write(`broker: ${error.message}\n\n${usage(commands)}`);
 		return ExitCode.Usage;
 	}
 	const options: LoadOptions = {
@@ -58,7 +64,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
 	const { command } = given;
 	switch (command.name) {
 		case "help":
-			process.stdout.write(usage);
+			process.stdout.write(usage(commands));
 			return ExitCode.Ok;
 		case "version":
 			process.stdout.write(versionText());
@@ -71,6 +77,25 @@ async function main(argv: readonly string[]): Promise<number | null> {
 			return showSchema(extensionFragments, process.stdout);
 		case "run":
 			return run(options, given.resetState);
+		case "call":
+			return call(command, options, given.socket);
+	}
+}
+
+/** Runs a command that ends by itself. @returns its exit code */
+async function call(
+	{ spec, words, options, json }: Command & { name: "call" },
+	loadOptions: LoadOptions,
+	socket: string | undefined,
+): Promise<number> {
+	const broker = new AdminClient(() => socketPlaces(loadOptions, socket));
+	const out = process.stdout;
+	try {
+		return await spec.run({ words, options, json, out, broker });
+	} catch (error) {
+		if (!(error instanceof CommandFailure)) throw error;
+		process.stderr.write(`broker ${spec.name}: ${error.message}\n`);
+		return error.exitCode;
 	}
 }
 

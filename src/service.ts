@@ -4,9 +4,11 @@
  */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
+import type { ReloadReport } from "./broker/broker-api.ts";
 import { createStore, RunningBroker, storeLimit } from "./compose.ts";
 import {
 	ConfigError,
+	formatNotice,
 	formatProblem,
 	type ListenerSettings,
 	type LoadedConfig,
@@ -23,9 +25,9 @@ import {
 	logClasses,
 } from "./platform/logger.ts";
 import { noSupervisor, type Supervisor } from "./platform/supervisor.ts";
+import { version } from "./platform/version.ts";
 import { Supervision } from "./supervision.ts";
 import type { Listener } from "./transport/byte-stream.ts";
-import { version } from "./version.ts";
 
 /** After goodbye has been said, clients have this long to close their side. */
 const GOODBYE_MS = 300;
@@ -64,11 +66,11 @@ export class Service {
 	 * Reads the configuration again, after the start and earlier reloads; a mistake in it
 	 * leaves everything as it is.
 	 */
-	reload(): Promise<void> {
+	reload(): Promise<ReloadReport> {
 		return this.#inTurn(() => this.#reload());
 	}
 
-	#inTurn(step: () => Promise<void>): Promise<void> {
+	#inTurn<T>(step: () => Promise<T>): Promise<T> {
 		const done = this.#lastStep.then(step);
 		this.#lastStep = done.catch(() => {});
 		return done;
@@ -89,6 +91,7 @@ export class Service {
 			clock: systemClock,
 			log,
 			store,
+			surroundings: { reload: () => this.reload() },
 		});
 		this.#running = running;
 		for (const listener of listeners) await running.listen(listener);
@@ -117,42 +120,61 @@ export class Service {
 		await goodbye(running);
 	}
 
-	async #reload(): Promise<void> {
+	async #reload(): Promise<ReloadReport> {
 		const running = this.#running;
-		if (running === null) return;
 		const log = this.#log;
+		if (running === null) return nothingDone([]);
 		try {
-			const result = reloadConfig(this.#config);
-			const { settings, options } = this.#config;
-			log.configure(logOptions(settings, options.underSystemd));
-			const { broker } = running;
-			broker.store.setMaxBytes(storeLimit(settings));
-			broker.store.setWriteRules(writeRules(settings));
-			broker.budgets.unauthenticated.limit = settings.unauthenticated_bytes;
-			broker.limitMemory();
-			for (const listener of result.listenersRemoved) {
-				await this.#close(running, listener);
-			}
-			for (const { from, to } of result.listenersMoved) {
-				await this.#close(running, from);
-				await this.#open(running, to);
-			}
-			for (const listener of result.listenersAdded) {
-				await this.#open(running, listener);
-			}
+			const report = await this.#apply(running);
 			log.config.info("configuration read again", {
-				changed: result.changed.join(" ") || "nothing",
-				needs_restart: result.needsRestart.join(" ") || "nothing",
+				changed: report.changed.join(" ") || "nothing",
+				needs_restart: report.needsRestart.join(" ") || "nothing",
 			});
+			return report;
 		} catch (error) {
 			if (!(error instanceof ConfigError)) throw error;
-			for (const problem of error.problems) {
-				log.config.error(formatProblem(problem));
-			}
+			const mistakes = error.problems.map(formatProblem);
+			for (const mistake of mistakes) log.config.error(mistake);
 			log.config.error(
 				"configuration not read again: it has mistakes; the running one stays",
 			);
+			return nothingDone(mistakes);
 		}
+	}
+
+	/** @throws ConfigError; nothing has changed then */
+	async #apply(running: RunningBroker): Promise<ReloadReport> {
+		const result = reloadConfig(this.#config);
+		const { settings, options, notices } = this.#config;
+		this.#log.configure(logOptions(settings, options.underSystemd));
+		const { broker } = running;
+		broker.store.setMaxBytes(storeLimit(settings));
+		broker.store.setWriteRules(writeRules(settings));
+		broker.budgets.unauthenticated.limit = settings.unauthenticated_bytes;
+		broker.limitMemory();
+		const { listenersRemoved, listenersMoved, listenersAdded } = result;
+		const toClose = [
+			...listenersRemoved,
+			...listenersMoved.map(({ from }) => from),
+		];
+		const toOpen = [...listenersMoved.map(({ to }) => to), ...listenersAdded];
+		for (const listener of toClose) await this.#close(running, listener);
+		const opened: string[] = [];
+		const failures: string[] = [];
+		for (const listener of toOpen) {
+			const failure = await this.#open(running, listener);
+			if (failure === "") opened.push(listener.name);
+			else failures.push(failure);
+		}
+		return {
+			mistakes: [],
+			notices: notices.map(formatNotice),
+			changed: result.changed,
+			needsRestart: result.needsRestart,
+			opened,
+			closed: toClose.map(({ name }) => name),
+			failures,
+		};
 	}
 
 	/** For tests: what the process holds, as JSON. Collects garbage first where the runtime allows. */
@@ -182,18 +204,20 @@ export class Service {
 		writeFileSync(file, JSON.stringify(report));
 	}
 
+	/** @returns why it cannot be opened; empty when it is open */
 	async #open(
 		running: RunningBroker,
 		settings: ListenerSettings,
-	): Promise<void> {
+	): Promise<string> {
 		const { listeners } = this.#config;
 		try {
 			logListening(this.#log, await running.listen(settings));
 			listeners.push(settings);
+			return "";
 		} catch (error) {
-			this.#log.system.error(
-				error instanceof Error ? error.message : String(error),
-			);
+			const words = error instanceof Error ? error.message : String(error);
+			this.#log.system.error(words);
+			return words;
 		}
 	}
 
@@ -208,6 +232,18 @@ export class Service {
 		if (index >= 0) listeners.splice(index, 1);
 		this.#log.system.info(`no longer listening on ${settings.name}`);
 	}
+}
+
+function nothingDone(mistakes: readonly string[]): ReloadReport {
+	return {
+		mistakes,
+		notices: [],
+		changed: [],
+		needsRestart: [],
+		opened: [],
+		closed: [],
+		failures: [],
+	};
 }
 
 export function logOptions(

@@ -1,16 +1,22 @@
 /** What an extension sees of the broker. */
 import type { Settings } from "../config/schema.ts";
-import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { CommandSpec } from "../platform/command.ts";
 import type { SchemaFragment } from "../platform/config-field.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import { Publish } from "../protocol/publish.ts";
 import { Delivery } from "../session/delivery.ts";
-import type { SessionCounters } from "../session/session-counters.ts";
-import type { StoreCounters } from "../store/store.ts";
+import { CommitTicket } from "../store/commit-ticket.ts";
+import { type AdminRoute, AdminRoutes } from "./admin-routes.ts";
 import type { Broker } from "./broker.ts";
-import type { DegradedStatus } from "./degraded-mode.ts";
+import {
+	type BrokerStatus,
+	type StatusLines,
+	type StatusPart,
+	statusLines,
+	statusOf,
+} from "./broker-status.ts";
 import type {
 	AuthenticateHook,
 	AuthorizePublishHook,
@@ -18,39 +24,52 @@ import type {
 	EnhancedAuthenticator,
 	PublishHook,
 } from "./hooks.ts";
-import type { MemoryStatus } from "./overload.ts";
-import type { Statistics } from "./statistics.ts";
-import type { WearStatus } from "./wear.ts";
+import { listSessions, type SessionPage } from "./session-list.ts";
+
+export {
+	AdminDownload,
+	AdminRefusal,
+	type AdminRequest,
+	type AdminRoute,
+	type AdminRoutes,
+} from "./admin-routes.ts";
+export type { BrokerStatus, StatusLines, StatusPart } from "./broker-status.ts";
+export type { SessionPage, SessionView } from "./session-list.ts";
 
 /** An optional part of the broker: a folder in `extensions/` and a line in its index. */
 export interface Extension {
 	readonly name: string;
 	/** Keys that it adds to the configuration. */
 	readonly fragment?: SchemaFragment;
+	/** Commands that it adds to the program; they run in a process without a broker. */
+	readonly commands?: readonly CommandSpec[];
 	/** Called when the store is open and before listeners accept. */
 	start(broker: BrokerApi): void | Promise<void>;
 	/** Called before connections are closed. Must leave no timer behind. */
 	stop(): void | Promise<void>;
 }
 
-/** A snapshot of how the broker is doing. */
-export interface BrokerStatus {
-	readonly statistics: Readonly<Statistics>;
-	readonly counters: Readonly<SessionCounters>;
-	readonly store: Readonly<StoreCounters>;
-	/** Whether the database can be written, and what is done while it cannot. */
-	readonly degraded: DegradedStatus;
-	readonly budgets: readonly ByteBudget[];
-	/** How much memory is charged, to whom, and what is done about it. */
-	readonly memory: MemoryStatus;
-	/** What is written to the disk, at what pace, and for what. */
-	readonly wear: WearStatus;
-	readonly connections: number;
-	readonly sessions: number;
-	readonly subscriptions: number;
-	readonly sharedSubscriptions: number;
-	/** Seconds since the start. */
-	readonly uptimeSeconds: number;
+/** What has become of a reload. */
+export interface ReloadReport {
+	/** Every mistake, `FILE:LINE: key = value: what is wrong`; nothing has changed when there is one. */
+	readonly mistakes: readonly string[];
+	/** What is allowed and a person should know, in the same form. */
+	readonly notices: readonly string[];
+	/** Keys that have a new value now. */
+	readonly changed: readonly string[];
+	/** Keys whose new value waits for a restart. */
+	readonly needsRestart: readonly string[];
+	/** Listeners that were opened and closed: `tcp:default`. */
+	readonly opened: readonly string[];
+	readonly closed: readonly string[];
+	/** Why a listener could not be opened. */
+	readonly failures: readonly string[];
+}
+
+/** What the process around the broker does for it. */
+export interface Surroundings {
+	/** Reads the configuration again. */
+	reload(): Promise<ReloadReport>;
 }
 
 export type { WearStatus } from "./wear.ts";
@@ -58,10 +77,15 @@ export type { WearStatus } from "./wear.ts";
 type Removal = () => void;
 
 export class BrokerApi {
+	/** What can be asked on the local admin socket. */
+	readonly routes = new AdminRoutes();
 	readonly #broker: Broker;
+	readonly #surroundings: Surroundings;
+	readonly #parts: StatusPart[] = [];
 
-	constructor(broker: Broker) {
+	constructor(broker: Broker, surroundings: Surroundings) {
 		this.#broker = broker;
+		this.#surroundings = surroundings;
 	}
 
 	/** The one settings object; changes in place on a reload. */
@@ -78,23 +102,62 @@ export class BrokerApi {
 	}
 
 	get status(): BrokerStatus {
-		const broker = this.#broker;
-		return {
-			statistics: broker.statistics,
-			counters: broker.counters,
-			store: broker.store.counters,
-			degraded: broker.degraded.status,
-			memory: broker.overload.status,
-			wear: broker.wear.status,
-			budgets: broker.budgets.all,
-			connections: broker.connections.size,
-			sessions: broker.registry.size,
-			subscriptions: broker.router.subscriptions.size,
-			sharedSubscriptions: broker.router.subscriptions.sharedGroups,
-			uptimeSeconds: Math.floor(
-				(broker.clock.monotonicMs() - broker.startedAtMs) / 1000,
-			),
+		return statusOf(this.#broker);
+	}
+
+	/** What extensions add to the status. */
+	get statusParts(): readonly StatusPart[] {
+		return this.#parts;
+	}
+
+	/** The status for a person, with what extensions add. */
+	get statusLines(): readonly StatusLines[] {
+		const added = this.#parts.flatMap((part) => part.lines());
+		return [...statusLines(this.status), ...added];
+	}
+
+	/** Adds figures and lines to the status. */
+	addStatus(part: StatusPart): Removal {
+		this.#parts.push(part);
+		return () => {
+			this.#parts.splice(this.#parts.indexOf(part), 1);
 		};
+	}
+
+	/** Adds something that can be asked on the local admin socket. */
+	addRoute(route: AdminRoute): Removal {
+		return this.routes.add(route);
+	}
+
+	/** Reads the configuration again; never throws for mistakes in it. */
+	reload(): Promise<ReloadReport> {
+		return this.#surroundings.reload();
+	}
+
+	/**
+	 * A page of the sessions, the one with the most queued bytes first.
+	 * @param after `next` of the page before; null for the first
+	 */
+	listSessions(limit: number, after: string | null): Promise<SessionPage> {
+		const { registry } = this.#broker;
+		return listSessions(registry.all(), registry.size, limit, after);
+	}
+
+	/**
+	 * Ends a session as its expiry would: its queue and subscriptions go, its will is
+	 * published. A connected client is told and disconnected.
+	 * @returns resolves when that is on disk; null when there is no such session
+	 */
+	removeSession(clientId: string): Promise<void> | null {
+		const { registry } = this.#broker;
+		const session = registry.get(clientId);
+		if (session === undefined) return null;
+		return new Promise((resolve) => {
+			const ticket = new PromiseTicket(resolve);
+			ticket.hold();
+			registry.remove(session, ticket);
+			ticket.settle();
+		});
 	}
 
 	/**
@@ -144,6 +207,19 @@ export class BrokerApi {
 		const { authenticators } = this.#broker.hooks;
 		authenticators.set(authenticator.method, authenticator);
 		return () => authenticators.delete(authenticator.method);
+	}
+}
+
+class PromiseTicket extends CommitTicket {
+	readonly #resolve: () => void;
+
+	constructor(resolve: () => void) {
+		super();
+		this.#resolve = resolve;
+	}
+
+	protected override onDurable(): void {
+		this.#resolve();
 	}
 }
 

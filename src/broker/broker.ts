@@ -25,6 +25,7 @@ import {
 	SessionRegistry,
 } from "../session/session-registry.ts";
 import type { Store, SubscriptionRecord } from "../store/store.ts";
+import type { Listener } from "../transport/byte-stream.ts";
 import { FlushLoop } from "../transport/flush-loop.ts";
 import { Budgets } from "./budgets.ts";
 import { type DegradedConnection, DegradedMode } from "./degraded-mode.ts";
@@ -77,6 +78,8 @@ export class Broker implements SessionObserver {
 	readonly statistics = new Statistics();
 	readonly counters = new SessionCounters();
 	readonly connections = new Set<OpenConnection>();
+	/** Those that are open, by name. */
+	readonly listeners = new Map<string, Listener>();
 	/** Everything charged for clients and traffic. */
 	readonly budgets: Budgets;
 	readonly overload: Overload;

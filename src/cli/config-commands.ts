@@ -20,16 +20,13 @@ import { optionLevels } from "../config/listeners.ts";
 import { quoteValue } from "../config/parse.ts";
 import { coreFragments } from "../config/schema.ts";
 import { describeRange, formatValue, parseValue } from "../config/values.ts";
+import type { CommandOutput } from "../platform/command.ts";
 import type {
 	ConfigValue,
 	FieldSpec,
 	SchemaFragment,
 } from "../platform/config-field.ts";
-
-/** Where a command writes: a stream such as process.stdout. */
-export interface CommandOutput {
-	write(text: string): unknown;
-}
+import { plural } from "../platform/words.ts";
 
 export interface ShowOptions {
 	/** Only these keys; all that are set when empty. */
@@ -234,8 +231,4 @@ function formatAddress(address: { host: string; port: number }): string {
 
 function addressKey(listener: ListenerSettings): string {
 	return `listener.${listener.name.replace(":", ".")}`;
-}
-
-function plural(count: number, word: string): string {
-	return count === 1 ? `1 ${word}` : `${count} ${word}s`;
 }

@@ -79,6 +79,19 @@ export interface LoadedConfig {
  * @throws ConfigError with all mistakes
  */
 export function loadConfig(options: LoadOptions): LoadedConfig {
+	const { config, problems } = loadWithMistakes(options);
+	if (problems.length > 0) throw new ConfigError(problems);
+	return config;
+}
+
+/**
+ * As {@link loadConfig}; what has a mistake is as if it had not been set. For commands
+ * that only need to find the running broker.
+ */
+export function loadWithMistakes(options: LoadOptions): {
+	readonly config: LoadedConfig;
+	readonly problems: readonly ConfigProblem[];
+} {
 	const table = new KeyTable([...coreFragments, ...options.fragments]);
 	const sources = readSources({
 		...options,
@@ -96,7 +109,6 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
 		problems,
 		notices,
 	});
-	if (problems.length > 0) throw new ConfigError(inOrder(problems));
 	notices.push(...inactiveKeys(table, entries));
 	notices.push(
 		...checkCombinations(
@@ -105,7 +117,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
 			(key) => origins.get(key)?.where ?? "",
 		),
 	);
-	return {
+	const config = {
 		settings,
 		listeners,
 		origins,
@@ -115,6 +127,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
 		table,
 		options,
 	};
+	return { config, problems: inOrder(problems) };
 }
 
 /** The same settings object, with the keys of an extension's fragment. */
@@ -228,9 +241,7 @@ function makeSettings(
 			settings[field.key] = entry.value;
 			continue;
 		}
-		const fallback = isDataDir
-			? defaultFolder(options)
-			: { text: field.default, origin: BUILT_IN };
+		const fallback = defaultOf(field, String(settings.data_dir), options);
 		settings[field.key] = parseValue(field, fallback.text);
 		origins.set(field.key, fallback.origin);
 	}
@@ -244,15 +255,40 @@ function makeSettings(
 	return settings as unknown as Settings;
 }
 
-function defaultFolder(options: LoadOptions): { text: string; origin: Origin } {
-	const given = options.env.STATE_DIRECTORY?.split(":")[0];
-	if (given !== undefined && given !== "") {
-		return {
-			text: given,
-			origin: { kind: "environment", where: "STATE_DIRECTORY" },
-		};
+/** Two defaults depend on who starts the broker. */
+function defaultOf(
+	field: FieldSpec,
+	dataDir: string,
+	options: LoadOptions,
+): { text: string; origin: Origin } {
+	const { underSystemd } = options;
+	if (field.key === "data_dir") {
+		const text = underSystemd ? "/var/lib/broker" : "./data";
+		return folderFrom("STATE_DIRECTORY", options, "") ?? builtIn(text);
 	}
-	const text = options.underSystemd ? "/var/lib/broker" : "./data";
+	if (field.key === "admin.socket") {
+		const name = "/admin.sock";
+		const text = underSystemd ? field.default : `${dataDir}${name}`;
+		return folderFrom("RUNTIME_DIRECTORY", options, name) ?? builtIn(text);
+	}
+	return builtIn(field.default);
+}
+
+/** Below a folder that systemd hands over. */
+function folderFrom(
+	variable: "STATE_DIRECTORY" | "RUNTIME_DIRECTORY",
+	{ env }: LoadOptions,
+	name: string,
+): { text: string; origin: Origin } | null {
+	const folder = env[variable]?.split(":")[0] ?? "";
+	if (folder === "") return null;
+	return {
+		text: `${folder}${name}`,
+		origin: { kind: "environment", where: variable },
+	};
+}
+
+function builtIn(text: string): { text: string; origin: Origin } {
 	return { text, origin: BUILT_IN };
 }
 

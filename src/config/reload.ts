@@ -71,6 +71,8 @@ function applySettings(
 	for (const key of keys) {
 		const value = wanted[key];
 		if (isSame(running[key], value)) continue;
+		// Set nowhere: its default follows another key, which is named.
+		if (!current.entries.has(key) && !next.entries.has(key)) continue;
 		if (current.table.find(key)?.runtime !== true) {
 			needsRestart.push(key);
 			continue;

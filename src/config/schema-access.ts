@@ -22,6 +22,14 @@ export const generalFields = defineFragment({
 			doc: "The folder that holds all state: the database, and the admin socket when there is no systemd. Left out, it is the state directory that systemd hands over (STATE_DIRECTORY), or /var/lib/broker; started by hand, ./data. A relative path counts from the working directory.",
 		},
 		{
+			key: "admin.socket",
+			type: "path",
+			aliases: { off: "" },
+			default: "/run/broker/admin.sock",
+			runtime: false,
+			doc: "The unix socket on which the running broker answers `broker status` and the other commands. Left out, it is admin.sock in the runtime directory that systemd hands over (RUNTIME_DIRECTORY), or /run/broker/admin.sock; started by hand, admin.sock in data_dir. Its mode is 0660, its group `broker` where there is one: whoever may open it may do everything. A path has at most 107 bytes. `off` opens none.",
+		},
+		{
 			key: "include_dir",
 			type: "text",
 			aliases: { off: "" },

@@ -207,6 +207,19 @@ export class SessionRegistry implements DeadlineOwner {
 		});
 	}
 
+	/** Ends a session by an operator's will; a client that is connected is told. */
+	remove(session: Session, ticket: CommitTicket): void {
+		const { outlet } = session;
+		if (outlet !== null) {
+			this.#detach(session);
+			outlet.terminate(
+				ReasonCode.AdministrativeAction,
+				"its session was removed by an operator",
+			);
+		}
+		this.end(session, ticket);
+	}
+
 	#deleteRows(session: Session, ticket: CommitTicket | null): void {
 		this.#context.store.deleteSession(session.key, ticket);
 		this.#freeKeys.push(session.key);

@@ -3,17 +3,16 @@
  * one that somebody answers on, or that is no socket, is not touched.
  */
 
-import { chmod, lstat, unlink } from "node:fs/promises";
-import { connect, createServer, type Server } from "node:net";
+import { chmod } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { acceptSocket } from "./accept-socket.ts";
 import { Admission } from "./admission.ts";
 import { closeServers } from "./bind-servers.ts";
 import type { Accept, Listener } from "./byte-stream.ts";
 import { type ListenerOptions, listenerKey } from "./listener.ts";
+import { clearSocketPath } from "./unix-socket-file.ts";
 
 const DEFAULT_MODE = 0o660;
-/** sun_path holds 108 bytes with the final zero. */
-const MAX_PATH_BYTES = 107;
 
 export class UnixListener implements Listener {
 	readonly name: string;
@@ -52,13 +51,7 @@ export class UnixListener implements Listener {
 
 	async start(): Promise<void> {
 		const key = listenerKey(this.#options);
-		const bytes = Buffer.byteLength(this.#path);
-		if (bytes === 0 || bytes > MAX_PATH_BYTES) {
-			throw new Error(
-				`${key} needs the path of a unix socket, at most ${MAX_PATH_BYTES} bytes long; it has ${bytes}`,
-			);
-		}
-		await removeStaleSocket(this.#path, key);
+		await clearSocketPath(this.#path, key);
 		const server = createServer({ pauseOnConnect: true });
 		server.on("connection", (socket) =>
 			acceptSocket(socket, "unix", this.name, this.#admission, this.#accept),
@@ -82,37 +75,6 @@ export class UnixListener implements Listener {
 		this.#server = null;
 		if (server !== null) await closeServers([server]);
 	}
-}
-
-/** @throws Error when the path is in use, or is something other than a socket */
-async function removeStaleSocket(path: string, key: string): Promise<void> {
-	const stats = await lstat(path).catch(() => null);
-	if (stats === null) return;
-	if (!stats.isSocket()) {
-		throw new Error(
-			`${path} exists and is not a socket; remove it or set ${key} to another path`,
-		);
-	}
-	if (await answers(path)) {
-		throw new Error(
-			`${path} is already in use by a running program; stop it or set ${key} to another path`,
-		);
-	}
-	await unlink(path);
-}
-
-function answers(path: string): Promise<boolean> {
-	return new Promise((resolve) => {
-		const socket = connect(path);
-		socket.once("connect", () => {
-			socket.destroy();
-			resolve(true);
-		});
-		// Only a refusal proves that nobody is there; anything else is left alone.
-		socket.once("error", (error: NodeJS.ErrnoException) =>
-			resolve(error.code !== "ECONNREFUSED" && error.code !== "ENOENT"),
-		);
-	});
 }
 
 function listen(

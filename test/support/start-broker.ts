@@ -49,7 +49,9 @@ export async function startBroker(
 ): Promise<TestBroker> {
 	const config = loadConfig({
 		defaultFile: "/nonexistent/broker.conf",
-		sets: Object.entries(overrides).map(([key, value]) => `${key}=${value}`),
+		sets: Object.entries({ "admin.socket": "off", ...overrides }).map(
+			([key, value]) => `${key}=${value}`,
+		),
 		env: {},
 		underSystemd: false,
 		fragments: [],

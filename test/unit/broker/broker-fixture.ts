@@ -1,7 +1,7 @@
 /** Clients of a broker in the test's own process. */
 import type { Packet } from "mqtt-packet";
 import type { Test } from "tap";
-import { BrokerApi } from "../../../src/broker/broker-api.ts";
+import type { BrokerApi } from "../../../src/broker/broker-api.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { startBroker, type TestBroker } from "../../support/start-broker.ts";
 import { type Arrival, WireClient } from "../../support/wire-client.ts";
@@ -150,7 +150,7 @@ export async function startRig(
 		new TestClient(broker.open(), version);
 	return {
 		...broker,
-		api: new BrokerApi(broker.broker),
+		api: broker.running.api,
 		client,
 		join: async (clientId, connectOptions = {}, version = 5) => {
 			const joined = client(version);

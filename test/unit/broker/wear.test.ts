@@ -1,6 +1,5 @@
 /** How much is written, at what pace, and who is to blame. */
 import t, { type Test } from "tap";
-import { BrokerApi } from "../../../src/broker/broker-api.ts";
 import { Wear } from "../../../src/broker/wear.ts";
 import { describeWear, inBytes } from "../../../src/broker/wear-words.ts";
 import { Logger, levels } from "../../../src/platform/logger.ts";
@@ -149,13 +148,13 @@ t.test(
 );
 
 t.test("the broker's status and $SYS have it", async (t) => {
-	const { broker, clock } = await startBroker(t);
-	const { wear } = new BrokerApi(broker).status;
+	const { running, clock } = await startBroker(t);
+	const { wear } = running.api.status;
 	const isTold = writtenBytes("process") !== null;
 	t.equal(wear.sinceStart !== null, isTold);
 	t.strictSame(wear.pages, noPages());
 	const seen = new Set<string>();
-	new BrokerApi(broker).onPublish(({ topic }) => {
+	running.api.onPublish(({ topic }) => {
 		seen.add(topic);
 		return true;
 	});
