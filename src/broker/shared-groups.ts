@@ -23,6 +23,11 @@ export class SharedGroups {
 		return this.#tree.version;
 	}
 
+	/** Of the filters, without the groups. */
+	get bytes(): number {
+		return this.#tree.bytes;
+	}
+
 	get(filter: string): SharedGroup<Subscription> | undefined {
 		return this.#groups.get(filter)?.group;
 	}

@@ -46,8 +46,7 @@ const OPTION_BITS = 4;
 const CACHED_ROUTES = 10_000;
 const CACHED_ROUTE_BYTES = 4 * 1024 * 1024;
 const NO_ENTRIES: readonly number[] = Object.freeze([]);
-/** test/bench/memory.ts: an entry with two levels of its own, and what an object adds. */
-const ENTRY_BYTES = 95;
+/** What an object adds to its entry, by test/bench/memory.ts; a shared one is an object too. */
 const OBJECT_BYTES = 150;
 
 export class SubscriptionTable {
@@ -63,7 +62,8 @@ export class SubscriptionTable {
 			64 + 8 * (subscriptions.length + asleep.length + groups.length),
 	);
 	readonly #budget: ByteBudget | null;
-	#size = 0;
+	/** Of all shared groups together. */
+	#members = 0;
 	/** How often a session fell asleep or woke up. */
 	#moves = 0;
 
@@ -73,7 +73,7 @@ export class SubscriptionTable {
 	}
 
 	get size(): number {
-		return this.#size;
+		return this.#ordinary.size + this.#members;
 	}
 
 	/** What the cache of routes holds. */
@@ -116,11 +116,10 @@ export class SubscriptionTable {
 			this.#objects.set(subscription.entry, subscription);
 		} else {
 			this.#shared.add(subscription);
-			this.#budget?.charge(ENTRY_BYTES + filter.length);
-			this.#size++;
+			this.#members++;
 		}
 		session.subscriptions.set(subscription);
-		this.#budget?.charge(OBJECT_BYTES);
+		this.#charge();
 		return { subscription, isNew };
 	}
 
@@ -129,14 +128,14 @@ export class SubscriptionTable {
 		const subscription = session.subscriptions.get(filter);
 		if (subscription === undefined) return false;
 		session.subscriptions.delete(filter);
-		this.#size--;
-		this.#budget?.release(ENTRY_BYTES + filter.length + OBJECT_BYTES);
 		if (subscription.sharedGroup === null) {
 			this.#objects.delete(subscription.entry);
 			this.#ordinary.remove(subscription.entry);
 		} else {
 			this.#shared.remove(subscription);
+			this.#members--;
 		}
+		this.#charge();
 		return true;
 	}
 
@@ -167,7 +166,7 @@ export class SubscriptionTable {
 			this.#chain(entry, sleeper, (first << 1) | (isOwed ? IS_OWED : 0));
 			first = entry;
 		}
-		this.#budget?.release(OBJECT_BYTES * subscriptions.length);
+		this.#charge();
 		if (first !== 0) this.#moves++;
 		return first;
 	}
@@ -179,7 +178,6 @@ export class SubscriptionTable {
 			const subscription = this.#object(session, filter, entry);
 			this.#objects.set(entry, subscription);
 			session.subscriptions.set(subscription);
-			this.#budget?.charge(OBJECT_BYTES);
 			const link = this.#ordinary.get(entry, NEXT_OF_SLEEPER);
 			this.#chain(entry, 0, 0);
 			entry = link >> 1;
@@ -190,6 +188,7 @@ export class SubscriptionTable {
 				new RetainedReplay(subscription, session.context.store),
 			);
 		}
+		this.#charge();
 		if (first !== 0) this.#moves++;
 	}
 
@@ -204,6 +203,7 @@ export class SubscriptionTable {
 			this.#chain(entry, sleeper, first << 1);
 			first = entry;
 		}
+		this.#charge();
 		return first;
 	}
 
@@ -236,9 +236,15 @@ export class SubscriptionTable {
 		const entry = this.#ordinary.add(filter);
 		const packed = (options.identifier << OPTION_BITS) | packOptions(options);
 		this.#ordinary.set(entry, OPTIONS, packed);
-		this.#budget?.charge(ENTRY_BYTES + filter.length);
-		this.#size++;
 		return entry;
+	}
+
+	#charge(): void {
+		const isEmpty = this.size === 0;
+		const objects = this.#objects.size + this.#members;
+		const bytes =
+			this.#ordinary.bytes + this.#shared.bytes + OBJECT_BYTES * objects;
+		this.#budget?.setTo(isEmpty ? 0 : bytes);
 	}
 
 	#chain(entry: number, sleeper: number, link: number): void {

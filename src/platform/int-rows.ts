@@ -48,6 +48,11 @@ export class IntRows {
 		return this.#size;
 	}
 
+	/** Of the rows in use. */
+	get bytes(): number {
+		return this.#size * this.#stride * INT_BYTES;
+	}
+
 	/** No row has a higher number. */
 	get lastRow(): number {
 		return this.#chunks.length << SHIFT;

@@ -19,6 +19,11 @@ export class TextStore {
 	#usedBytes = 0;
 	#garbageBytes = 0;
 
+	/** In use, without holes. */
+	get bytes(): number {
+		return this.#usedBytes - this.#garbageBytes;
+	}
+
 	/** The word of a text: for {@link add} and {@link read}. */
 	static wordOf(text: string): number {
 		return (text.length << 2) | (isWide(text) ? WIDE : 0) | PRESENT;

@@ -36,6 +36,8 @@ const NODE_FIELDS = 6;
 const HAS_PLUS = 1;
 const ONE_CHILD = 2;
 const PLUS_TEXT = "+";
+/** A node's place in the index, which is never full. */
+const PLACE_BYTES = 10;
 
 /** Fields of an entry, before those of its owner. */
 const NEXT = 0;
@@ -71,6 +73,16 @@ export class TopicTree {
 	/** Filter levels in memory. 0 when the tree is empty. */
 	get nodes(): number {
 		return this.#nodes.size - 1;
+	}
+
+	/** What it takes in memory. */
+	get bytes(): number {
+		return (
+			this.#entries.bytes +
+			this.#nodes.bytes +
+			this.#nodes.size * PLACE_BYTES +
+			this.#texts.bytes
+		);
 	}
 
 	/** Another number after each change: what was matched with it is outdated. */
