@@ -16,6 +16,25 @@ const buildFolder = join(projectFolder, "build");
 const workerEntry = join(projectFolder, "src/store/worker.ts");
 const mainEntry = join(projectFolder, "src/main.ts");
 
+/**
+ * Modules of Node that ws loads for its client and for compression, which the broker does not
+ * use. Loaded when they are needed, which is never, they take 4 MB less of RSS.
+ */
+const lazyModules = {
+	name: "lazy modules",
+	setup(build) {
+		build.onResolve({ filter: /^(https|tls|zlib)$/ }, ({ path, importer }) =>
+			importer.includes("/node_modules/ws/")
+				? { path, namespace: "lazy" }
+				: undefined,
+		);
+		build.onLoad({ filter: /.*/, namespace: "lazy" }, ({ path }) => ({
+			contents: `module.exports = new Proxy({}, { get: (_, key) => require("node:${path}")[key] });`,
+			resolveDir: projectFolder,
+		}));
+	},
+};
+
 const shared = {
 	bundle: true,
 	platform: "node",
@@ -29,6 +48,7 @@ const shared = {
 	write: false,
 	absWorkingDir: projectFolder,
 	outdir: buildFolder,
+	plugins: [lazyModules],
 	// CommonJS has no import.meta; what is used of it is computed once per bundle.
 	banner: {
 		js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;',
