@@ -17,6 +17,7 @@ import {
 import { reloadConfig } from "./config/reload.ts";
 import { writeRules } from "./config/write-rules.ts";
 import { systemClock } from "./platform/clock.ts";
+import { heartbeatFile } from "./platform/heartbeat-file.ts";
 import {
 	type Level,
 	type LogClass,
@@ -50,7 +51,12 @@ export class Service {
 		resetState = false,
 		supervisor: Supervisor = noSupervisor,
 	) {
-		this.#supervision = new Supervision(supervisor, systemClock);
+		this.#supervision = new Supervision({
+			supervisor,
+			clock: systemClock,
+			log,
+			heartbeats: heartbeatFile(process.env),
+		});
 		this.#resetState = resetState;
 		this.#config = config;
 		this.#log = log;
@@ -108,7 +114,8 @@ export class Service {
 		log.system.info(
 			`broker ${version} is ready; stop it with Ctrl-C or kill ${process.pid}`,
 		);
-		this.#supervision.ready(running.broker);
+		const { format } = logOptions(settings, this.#config.options.underSystemd);
+		this.#supervision.ready(running, format);
 	}
 
 	async stop(): Promise<void> {
@@ -118,6 +125,7 @@ export class Service {
 		this.#supervision.stopping(running.broker.connections.size);
 		await running.stop();
 		await goodbye(running);
+		this.#supervision.stopped();
 	}
 
 	async #reload(): Promise<ReloadReport> {

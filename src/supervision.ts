@@ -1,12 +1,15 @@
 /**
  * Keeps systemd informed from the start to the stop: the time that a start needs, that
- * the broker is ready, how it does. Owned by service.ts; main thread only.
+ * the broker is ready, how it does, that it lives. Owned by service.ts; main thread only.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Broker } from "./broker/broker.ts";
+import type { RunningBroker } from "./compose.ts";
 import type { Settings } from "./config/config.ts";
+import { LifeSigns, type LifeSignsParts } from "./life-signs.ts";
 import type { Clock, TimerHandle } from "./platform/clock.ts";
+import type { LogFormat } from "./platform/logger.ts";
 import { noSupervisor, type Supervisor } from "./platform/supervisor.ts";
 import { statusLine } from "./status-line.ts";
 
@@ -23,17 +26,20 @@ const STOP_MS = 20_000;
 export class Supervision {
 	readonly #supervisor: Supervisor;
 	readonly #clock: Clock;
+	readonly #lifeSigns: LifeSigns;
 	#timer: TimerHandle | null = null;
 	#lastLookMs = 0;
 	#lastReceived = 0;
 
-	constructor(supervisor: Supervisor, clock: Clock) {
-		this.#supervisor = supervisor;
-		this.#clock = clock;
+	constructor(parts: LifeSignsParts) {
+		this.#supervisor = parts.supervisor;
+		this.#clock = parts.clock;
+		this.#lifeSigns = new LifeSigns(parts);
 	}
 
 	/** The store is about to be opened: a large database, or one to be saved, takes its time. */
 	opening(settings: Settings): void {
+		this.#lifeSigns.begin();
 		if (this.#supervisor === noSupervisor) return;
 		const bytes = settings.persistence ? databaseBytes(settings) : 0;
 		const size = bytes > 0 ? ` (${Math.ceil(bytes / (1024 * 1024))} MB)` : "";
@@ -42,14 +48,19 @@ export class Supervision {
 		this.#extendUntil(this.#clock.monotonicMs() + end);
 	}
 
-	/** Clients are served. */
-	ready(broker: Broker): void {
+	/**
+	 * Clients are served.
+	 * @param format of log lines
+	 */
+	ready(running: RunningBroker, format: LogFormat): void {
 		if (this.#supervisor === noSupervisor) return;
+		const { broker } = running;
 		this.#stopTimer();
 		this.#lastLookMs = this.#clock.monotonicMs();
 		this.#lastReceived = broker.statistics.publishReceived;
 		this.#supervisor.ready(this.#statusOf(broker, 0));
 		this.#followStatus(broker);
+		this.#lifeSigns.watch(running, format);
 	}
 
 	stopping(clients: number): void {
@@ -58,8 +69,12 @@ export class Supervision {
 			`stopping: clients are told (${clients}), what waits is written`,
 		);
 		this.#supervisor.extendTimeout(STOP_MS);
-		// The last sign of life: from here on main.ts sees to it that there is an end.
-		this.#supervisor.ping();
+		this.#lifeSigns.endPings();
+	}
+
+	/** The end of the process is in order. */
+	stopped(): void {
+		this.#lifeSigns.end();
 	}
 
 	/** A start that hangs beyond all reason ends after all. */

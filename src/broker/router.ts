@@ -64,6 +64,12 @@ export class Router {
 			}
 		}
 		if (publish.retain) this.#retained.apply(delivery);
+		return this.deliver(delivery);
+	}
+
+	/** The last step of {@link publish}, without hooks and retained messages. */
+	deliver(delivery: Delivery): ReasonCode {
+		const { publish } = delivery;
 		const route = this.subscriptions.route(publish.topic);
 		const { subscriptions, asleep, groups } = route;
 		for (let i = 0; i < subscriptions.length; i++) {

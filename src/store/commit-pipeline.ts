@@ -8,7 +8,7 @@ import type { StoreCounters } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { StoreRefusal } from "./store-refusal.ts";
 import { type AnyRequest, WorkerLink } from "./worker-link.ts";
-import type { Answer, Opened, Replaced } from "./worker-messages.ts";
+import type { Answer, Notice, Opened, Replaced } from "./worker-messages.ts";
 import { operationBytes, WriteBatch } from "./write-batch.ts";
 
 /**
@@ -88,8 +88,8 @@ export class CommitPipeline {
 		return this.#closing;
 	}
 
-	setMaxBytes(maxBytes: number): void {
-		this.#link?.limit({ type: "limit", maxBytes });
+	tell(notice: Notice): void {
+		this.#link?.tell(notice);
 	}
 
 	/** Holds the operation's ticket until the commit. Does nothing once closed. */

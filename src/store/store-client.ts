@@ -1,3 +1,4 @@
+import type { MainThreadWatch } from "../platform/loop-watch.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
@@ -78,7 +79,7 @@ export class StoreClient implements Store {
 
 	/** A failing commit is tried again at once. */
 	setMaxBytes(maxBytes: number): void {
-		this.#pipeline.setMaxBytes(maxBytes);
+		this.#pipeline.tell({ type: "limit", maxBytes });
 	}
 
 	setWriteRules(rules: readonly WriteRule[]): void {
@@ -265,6 +266,14 @@ export class StoreClient implements Store {
 					wallMs: clock.wallMs(),
 				}) as Promise<RetainedPage>,
 		);
+	}
+
+	barrier(): Promise<unknown> {
+		return this.#pipeline.ask({ type: "barrier" });
+	}
+
+	watchMainThread(watch: MainThreadWatch): void {
+		this.#pipeline.tell({ type: "watch", watch });
 	}
 
 	async readValue(space: string, name: string): Promise<Buffer | null> {

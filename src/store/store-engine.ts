@@ -16,10 +16,10 @@ import { Touched } from "./touched.ts";
 import type {
 	Answer,
 	CommitRequest,
+	EngineRequest,
 	OpenRequest,
 	ReadRequest,
 	WorkerReply,
-	WorkerRequest,
 } from "./worker-messages.ts";
 
 /**
@@ -52,7 +52,7 @@ export class StoreEngine {
 		this.#post = post;
 	}
 
-	handle(request: WorkerRequest): void {
+	handle(request: EngineRequest): void {
 		switch (request.type) {
 			case "open":
 				this.#handleOpen(request);
@@ -68,6 +68,9 @@ export class StoreEngine {
 				break;
 			case "close":
 				this.#handleClose(request.id);
+				break;
+			case "barrier":
+				this.#answer(request.id, null);
 				break;
 			default:
 				if (this.#touched.concerns(request)) this.#waiting.push(request);

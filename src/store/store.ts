@@ -1,3 +1,4 @@
+import type { MainThreadWatch } from "../platform/loop-watch.ts";
 import type { QoS } from "../protocol/constants.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
@@ -277,6 +278,14 @@ export interface Store {
 	 * @param after only topics above this one, in the order of their bytes; null for all
 	 */
 	scanRetained(filter: string, after: string | null): RetainedScan;
+
+	/**
+	 * Resolves when the worker has done everything that was given to it before, failed
+	 * commits that are tried again excepted. Writes nothing by itself.
+	 */
+	barrier(): Promise<unknown>;
+	/** The worker says so when the main thread stands still. Once, when the store is open. */
+	watchMainThread(watch: MainThreadWatch): void;
 
 	/** Small durable values of extensions. */
 	readValue(space: string, name: string): Promise<Buffer | null>;

@@ -1,9 +1,10 @@
 import { StoreRefusal } from "./store-refusal.ts";
 import type {
 	Answer,
+	BarrierRequest,
 	CloseRequest,
 	CommittedReply,
-	LimitRequest,
+	Notice,
 	OpenRequest,
 	ReadRequest,
 	WorkerLike,
@@ -31,7 +32,9 @@ export interface LinkEvents {
 }
 
 type Unnumbered<R> = R extends { id: number } ? Omit<R, "id"> : never;
-export type AnyRequest = Unnumbered<ReadRequest | OpenRequest | CloseRequest>;
+export type AnyRequest = Unnumbered<
+	ReadRequest | OpenRequest | CloseRequest | BarrierRequest
+>;
 
 interface Waiter {
 	resolve(answer: Answer): void;
@@ -84,8 +87,8 @@ export class WorkerLink {
 		);
 	}
 
-	limit(request: LimitRequest): void {
-		if (!this.#isOver) this.#worker.postMessage(request);
+	tell(notice: Notice): void {
+		if (!this.#isOver) this.#worker.postMessage(notice);
 	}
 
 	async end(): Promise<void> {

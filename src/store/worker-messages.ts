@@ -1,3 +1,4 @@
+import type { MainThreadWatch } from "../platform/loop-watch.ts";
 import type { PageCounts } from "./page-counts.ts";
 import type { QueuePart, SavedSession } from "./store.ts";
 import type { RefusalKind } from "./store-refusal.ts";
@@ -42,6 +43,18 @@ export interface CloseRequest {
 	readonly id: number;
 }
 
+/** Answered when everything before it has been done. */
+export interface BarrierRequest {
+	readonly type: "barrier";
+	readonly id: number;
+}
+
+/** For the thread, not for the database. */
+export interface WatchRequest {
+	readonly type: "watch";
+	readonly watch: MainThreadWatch;
+}
+
 export type ReadRequest =
 	| {
 			readonly type: "sessions";
@@ -77,12 +90,19 @@ export type ReadRequest =
 			readonly name: string;
 	  };
 
-export type WorkerRequest =
+/** All that concerns the database. */
+export type EngineRequest =
 	| OpenRequest
 	| CommitRequest
 	| LimitRequest
 	| CloseRequest
+	| BarrierRequest
 	| ReadRequest;
+
+export type WorkerRequest = EngineRequest | WatchRequest;
+
+/** What nobody waits for an answer to. */
+export type Notice = LimitRequest | WatchRequest;
 
 /** One page of a walk over retained messages. */
 export interface RetainedPage {

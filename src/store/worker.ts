@@ -1,4 +1,5 @@
 import { parentPort } from "node:worker_threads";
+import { LoopWatch } from "../platform/loop-watch.ts";
 import { StoreEngine } from "./store-engine.ts";
 import type { WorkerReply, WorkerRequest } from "./worker-messages.ts";
 
@@ -12,4 +13,7 @@ const engine = new StoreEngine(
 		port.postMessage(reply, transfer),
 );
 process.on("uncaughtExceptionMonitor", (error) => engine.noteDeath(error));
-port.on("message", (request: WorkerRequest) => engine.handle(request));
+port.on("message", (request: WorkerRequest) => {
+	if (request.type === "watch") new LoopWatch(request.watch).start();
+	else engine.handle(request);
+});

@@ -37,6 +37,7 @@ export class WriteBatch {
 	 * is served from the disk would pay a commit for each page.
 	 */
 	concerns(request: AnyRequest): boolean {
+		if (request.type === "barrier") return false; // what may wait, waits on
 		if (request.type !== "queue") return true;
 		const { key, part, after } = request;
 		const seenAbove = part === QueuePart.Newest ? -1 : after;

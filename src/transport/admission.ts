@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { type Clock, systemClock } from "../platform/clock.ts";
+import { Knocks } from "./knocks.ts";
 import { type ListenerOptions, listenerKey } from "./listener.ts";
 import { RateLimitedLog } from "./rate-limited-log.ts";
 
@@ -23,6 +24,8 @@ export class Admission {
 	connections = 0;
 	/** Connections closed right after accept since the listener was made. */
 	refused = 0;
+	/** Connections of the broker to itself. */
+	readonly knocks = new Knocks();
 	readonly #options: ListenerOptions;
 	readonly #log: RateLimitedLog;
 	readonly #descriptorLimit: number;
@@ -39,8 +42,12 @@ export class Admission {
 		this.#descriptorLimit = descriptorLimit;
 	}
 
-	/** @returns false when the socket is to be closed at once; that is counted and logged here */
+	/**
+	 * @returns false when the socket is to be closed at once; that is counted and logged
+	 * here, unless it was the broker itself that knocked
+	 */
 	mayEnter(socket: Socket): boolean {
+		if (this.knocks.isAwaited && this.knocks.answer(socket)) return false;
 		const { name, maxConnections } = this.#options;
 		if (this.connections >= maxConnections) {
 			this.refused++;

@@ -11,6 +11,8 @@ export interface BoundServers {
 	readonly servers: readonly Server[];
 	/** `127.0.0.1:1883`, `[::1]:1883` */
 	readonly addresses: readonly string[];
+	/** The same, as the system has them. */
+	readonly places: readonly AddressInfo[];
 	/** The port of the first address. */
 	readonly port: number;
 }
@@ -18,6 +20,7 @@ export interface BoundServers {
 export const NOTHING_BOUND: BoundServers = {
 	servers: [],
 	addresses: [],
+	places: [],
 	port: 0,
 };
 
@@ -59,6 +62,7 @@ interface Failure {
 class BindAttempt implements BoundServers {
 	readonly servers: Server[] = [];
 	readonly addresses: string[] = [];
+	readonly places: AddressInfo[] = [];
 	port = 0;
 	readonly #options: ListenerOptions;
 	readonly #createServer: () => Server;
@@ -88,9 +92,10 @@ class BindAttempt implements BoundServers {
 			);
 			if (error === null) {
 				this.servers.push(server);
-				const bound = (server.address() as AddressInfo).port;
-				if (this.servers.length === 1) this.port = bound;
-				this.addresses.push(formatAddress(address.host, bound));
+				const place = server.address() as AddressInfo;
+				if (this.servers.length === 1) this.port = place.port;
+				this.places.push(place);
+				this.addresses.push(formatAddress(address.host, place.port));
 			} else if (isIPv6(address.host) && isMissing(error)) {
 				skipped.push({ error, host: address.host, port });
 			} else {

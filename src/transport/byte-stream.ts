@@ -57,6 +57,17 @@ export interface ByteStream {
 	destroy(): void;
 }
 
+/** One address of a listener. */
+export interface Door {
+	/** `127.0.0.1:1883`, or the path of a unix socket. */
+	readonly address: string;
+	/**
+	 * Connects to it and resolves when the listener has accepted that very connection,
+	 * which then is closed, not counted and not logged.
+	 */
+	knock(): Promise<void>;
+}
+
 export interface Listener {
 	/** `tcp:default` */
 	readonly name: string;
@@ -66,6 +77,8 @@ export interface Listener {
 	/** The port really bound (port 0 asks the system for a free one); 0 for unix sockets. */
 	readonly port: number;
 	readonly connections: number;
+	/** Its addresses as the broker itself can try them; none where it cannot. */
+	readonly doors: readonly Door[];
 	/** Begins to accept. @throws Error in words a person can act on, naming who holds the port where the system tells */
 	start(): Promise<void>;
 	/** Stops accepting; open connections stay. */

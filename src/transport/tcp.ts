@@ -12,7 +12,7 @@ import {
 	closeServers,
 	NOTHING_BOUND,
 } from "./bind-servers.ts";
-import type { Accept, Listener } from "./byte-stream.ts";
+import type { Accept, Door, Listener } from "./byte-stream.ts";
 import type { ListenerOptions } from "./listener.ts";
 
 export class TcpListener implements Listener {
@@ -44,6 +44,10 @@ export class TcpListener implements Listener {
 		return this.#bound.port;
 	}
 
+	get doors(): readonly Door[] {
+		return this.#admission.knocks.doorsOf(this.#bound.places);
+	}
+
 	get connections(): number {
 		return this.#admission.connections;
 	}
@@ -67,6 +71,7 @@ export class TcpListener implements Listener {
 	async stop(): Promise<void> {
 		const { servers } = this.#bound;
 		this.#bound = NOTHING_BOUND;
+		this.#admission.knocks.stop();
 		await closeServers(servers);
 	}
 

@@ -5,10 +5,11 @@
 
 import { chmod } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
+import { canAskPeer } from "../platform/peer-process.ts";
 import { acceptSocket } from "./accept-socket.ts";
 import { Admission } from "./admission.ts";
 import { closeServers } from "./bind-servers.ts";
-import type { Accept, Listener } from "./byte-stream.ts";
+import type { Accept, Door, Listener } from "./byte-stream.ts";
 import { type ListenerOptions, listenerKey } from "./listener.ts";
 import { clearSocketPath } from "./unix-socket-file.ts";
 
@@ -38,6 +39,12 @@ export class UnixListener implements Listener {
 
 	get addresses(): readonly string[] {
 		return this.#server === null ? [] : [this.#path];
+	}
+
+	get doors(): readonly Door[] {
+		return this.#server === null || !canAskPeer()
+			? []
+			: [this.#admission.knocks.doorOf(this.#path)];
 	}
 
 	get connections(): number {
@@ -73,6 +80,7 @@ export class UnixListener implements Listener {
 	async stop(): Promise<void> {
 		const server = this.#server;
 		this.#server = null;
+		this.#admission.knocks.stop();
 		if (server !== null) await closeServers([server]);
 	}
 }

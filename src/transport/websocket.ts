@@ -24,7 +24,7 @@ import {
 	closeServers,
 	NOTHING_BOUND,
 } from "./bind-servers.ts";
-import type { Accept, Listener, StreamInfo } from "./byte-stream.ts";
+import type { Accept, Door, Listener, StreamInfo } from "./byte-stream.ts";
 import type { ListenerOptions } from "./listener.ts";
 import { RateLimitedLog } from "./rate-limited-log.ts";
 import { LINGER_MS } from "./socket-stream.ts";
@@ -104,6 +104,10 @@ export class WebSocketListener implements Listener {
 		return this.#bound.port;
 	}
 
+	get doors(): readonly Door[] {
+		return this.#admission.knocks.doorsOf(this.#bound.places);
+	}
+
 	get connections(): number {
 		return this.#admission.connections;
 	}
@@ -127,6 +131,7 @@ export class WebSocketListener implements Listener {
 	async stop(): Promise<void> {
 		const { servers } = this.#bound;
 		this.#bound = NOTHING_BOUND;
+		this.#admission.knocks.stop();
 		await closeServers(servers);
 		// Clients in the middle of a handshake; WebSockets are no longer the server's.
 		for (const server of this.#servers) server.closeAllConnections();

@@ -2,6 +2,7 @@ import type { Clock } from "../../src/platform/clock.ts";
 import { StoreClient } from "../../src/store/store-client.ts";
 import { StoreEngine } from "../../src/store/store-engine.ts";
 import type {
+	EngineRequest,
 	Opened,
 	WorkerLike,
 	WorkerReply,
@@ -34,7 +35,7 @@ export class HandDisk {
 	#opened: Opened | null = null;
 	#isHeld = false;
 	#trouble = "";
-	readonly #broken: WorkerRequest[] = [];
+	readonly #broken: EngineRequest[] = [];
 	#isScheduled = false;
 
 	constructor(options: HandDiskOptions) {
@@ -126,7 +127,7 @@ export class HandDisk {
 		else if (this.#trouble !== "" && request.type === "commit") {
 			this.#broken.push(request);
 			this.#onReply({ type: "trouble", words: this.#trouble });
-		} else this.#engine.handle(request);
+		} else if (request.type !== "watch") this.#engine.handle(request);
 	}
 
 	#answer(id: number, answer: Opened | null): void {

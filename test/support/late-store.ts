@@ -324,6 +324,12 @@ export class LateStore implements Store {
 		};
 	}
 
+	barrier(): Promise<unknown> {
+		return this.#ask(() => null);
+	}
+
+	watchMainThread(): void {}
+
 	readValue(space: string, name: string): Promise<Buffer | null> {
 		return this.#ask(
 			() => this.#state.values.get(`${space}\u0000${name}`) ?? null,

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { StoreEngine } from "../../src/store/store-engine.ts";
-import type { WorkerRequest } from "../../src/store/worker-messages.ts";
+import type { EngineRequest } from "../../src/store/worker-messages.ts";
 
 const { delayMs } = workerData as { delayMs: number };
 const port = parentPort;
@@ -13,7 +13,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const engine = new StoreEngine((reply, transfer = []) =>
 	port.postMessage(reply, transfer),
 );
-port.on("message", (request: WorkerRequest) => {
+port.on("message", (request: EngineRequest) => {
 	if (request.type === "commit") Atomics.wait(sleeper, 0, 0, delayMs);
 	engine.handle(request);
 });

@@ -4,7 +4,7 @@ import { Supervision } from "../../src/supervision.ts";
 import { startBroker } from "../support/start-broker.ts";
 
 t.test("asks for more time while the database is opened", async (t) => {
-	const { supervision, clock, said, broker } = await supervised(t);
+	const { supervision, clock, said, running, broker } = await supervised(t);
 	supervision.opening({ ...broker.settings, persistence: false });
 	t.strictSame(said.splice(0), ["STATUS=opening the database"]);
 	clock.advance(60_000);
@@ -12,13 +12,13 @@ t.test("asks for more time while the database is opened", async (t) => {
 	said.length = 0;
 	clock.advance(600_000);
 	t.strictSame(said, [], "a start that hangs is not extended for ever");
-	supervision.ready(broker);
+	supervision.ready(running, "text");
 	t.strictSame(said, ["READY=1\nSTATUS=0 clients, 0 msg/s, nothing queued"]);
 });
 
 t.test("the status follows in steps of seconds, when it changed", async (t) => {
-	const { supervision, clock, said, broker } = await supervised(t);
-	supervision.ready(broker);
+	const { supervision, clock, said, running, broker } = await supervised(t);
+	supervision.ready(running, "text");
 	said.length = 0;
 	clock.advance(20_000);
 	t.strictSame(said, [], "nothing has changed");
@@ -33,8 +33,8 @@ t.test("the status follows in steps of seconds, when it changed", async (t) => {
 });
 
 t.test("says that it ends, and for how long", async (t) => {
-	const { supervision, clock, said, broker } = await supervised(t);
-	supervision.ready(broker);
+	const { supervision, clock, said, running } = await supervised(t);
+	supervision.ready(running, "text");
 	said.length = 0;
 	supervision.stopping(7);
 	t.match(said[0], /^STOPPING=1\nSTATUS=stopping: clients are told \(7\)/);
@@ -44,14 +44,20 @@ t.test("says that it ends, and for how long", async (t) => {
 });
 
 async function supervised(t: Test) {
-	const { broker, clock } = await startBroker(t);
+	const { broker, running, clock } = await startBroker(t);
 	const said: string[] = [];
 	const supervisor = new SystemdSupervisor((text) => {
 		said.push(text);
 		return true;
 	}, 0);
 	return {
-		supervision: new Supervision(supervisor, clock),
+		supervision: new Supervision({
+			supervisor,
+			clock,
+			log: broker.log,
+			heartbeats: null,
+		}),
+		running,
 		clock,
 		said,
 		broker,
