@@ -34,6 +34,8 @@ const TAKEN_ALONG = 1 / 4;
 /** Bytes of cancellable entries, and removals, that are enough for a commit. */
 const MAX_CANCELLABLE_BYTES = 1024 * 1024;
 const MAX_REMOVALS = 1000;
+/** Such a batch leaves though the worker is busy: encoded it takes a fifth of the memory. */
+const MOST_BATCH_BYTES = 2 * 1024 * 1024;
 /** While nothing can be written, removals follow what waits in the worker this often. */
 const TROUBLE_BATCH_MS = 1000;
 
@@ -104,8 +106,7 @@ export class CommitPipeline {
 		if (endsWaiting(kind)) this.#makeFirm(this.#cancellable.takeSession(key));
 		this.#batch.add(operation);
 		const isRemoval = kind === OperationKind.Dequeue && ticket === null;
-		if (!isRemoval || this.#batch.operations.length >= MAX_REMOVALS)
-			this.#hurry();
+		if (!isRemoval || this.#batch.count >= MAX_REMOVALS) this.#hurry();
 		else if (!this.#isUrgent)
 			this.#removalTimer.start(this.#options.lazyIntervalMs);
 	}
@@ -210,7 +211,9 @@ export class CommitPipeline {
 
 	#hurry(): void {
 		this.#isUrgent = true;
-		this.#schedule();
+		const isLarge = this.#batch.bytes > MOST_BATCH_BYTES;
+		if (isLarge && this.#link !== null) this.#dispatch(this.#link);
+		else this.#schedule();
 	}
 
 	async #openWorker(path: string, maxBytes: number): Promise<void> {
@@ -270,7 +273,7 @@ export class CommitPipeline {
 
 	#handleCommitted(batch: WriteBatch): void {
 		this.#counters.commits++;
-		this.#counters.operations += batch.operations.length;
+		this.#counters.operations += batch.count;
 		this.#counters.pendingBytes -= batch.bytes;
 		this.#counters.batchesInFlight = this.#link?.inFlight.length ?? 0;
 		batch.settle();

@@ -1,33 +1,39 @@
 import { writeOperation } from "./batch-codec.ts";
 import { ByteWriter } from "./byte-writer.ts";
+import type { CommitTicket } from "./commit-ticket.ts";
 import { BodyPlace, type Operation, OperationKind } from "./operation.ts";
 import { QueuePart } from "./store.ts";
 import type { AnyRequest } from "./worker-link.ts";
 
 /**
  * The writes that share one transaction. Collects objects; nothing is encoded, and
- * nothing decided about shared bodies, before the batch leaves. Main thread only.
+ * nothing decided about shared bodies, before the batch leaves. From then on it holds
+ * nothing but the tickets. Main thread only.
  */
 
 /** What an operation costs in memory beyond the bytes it carries. */
 const OPERATION_BYTES = 200;
 
 export class WriteBatch {
-	readonly operations: Operation[] = [];
+	/** How many writes it is. */
+	count = 0;
 	/** Bytes held by the operations, as far as they are counted. */
 	bytes = 0;
+	#operations: Operation[] = [];
+	#tickets: CommitTicket[] = [];
 	#isSorted = true;
 
 	get isEmpty(): boolean {
-		return this.operations.length === 0;
+		return this.count === 0;
 	}
 
 	/** It is written in its order, however late it is added. */
 	add(operation: Operation): void {
-		const last = this.operations.at(-1);
+		const last = this.#operations.at(-1);
 		if (last !== undefined && last.order > operation.order)
 			this.#isSorted = false;
-		this.operations.push(operation);
+		this.#operations.push(operation);
+		this.count++;
 		this.bytes += operation.bytes;
 	}
 
@@ -41,7 +47,7 @@ export class WriteBatch {
 		if (request.type !== "queue") return true;
 		const { key, part, after } = request;
 		const seenAbove = part === QueuePart.Newest ? -1 : after;
-		return this.operations.some(
+		return this.#operations.some(
 			(operation) =>
 				operation.key === key &&
 				(operation.kind !== OperationKind.Dequeue ||
@@ -49,25 +55,29 @@ export class WriteBatch {
 		);
 	}
 
-	/** @param memory of an earlier batch, to write into; null for new memory */
+	/** Once, as it leaves. @param memory of an earlier batch, to write into; null for new memory */
 	encode(memory: ArrayBuffer | null): ByteWriter {
-		if (!this.#isSorted) this.operations.sort((a, b) => a.order - b.order);
+		if (!this.#isSorted) this.#operations.sort((a, b) => a.order - b.order);
 		this.#isSorted = true;
 		this.#placeBodies();
 		const writer = new ByteWriter(memory);
-		for (const operation of this.operations) writeOperation(writer, operation);
+		for (const operation of this.#operations) {
+			writeOperation(writer, operation);
+			if (operation.ticket !== null) this.#tickets.push(operation.ticket);
+		}
+		this.#operations = [];
 		return writer;
 	}
 
-	/** Settles the tickets in the order in which the operations were put. */
+	/** It is committed: settles the tickets in the order in which the operations were put. */
 	settle(): void {
-		for (const { ticket } of this.operations) ticket?.settle();
+		for (const ticket of this.#tickets) ticket.settle();
 	}
 
 	/** A message given to several queues in a row gets one body for all of them. */
 	#placeBodies(): void {
 		let last: Operation | null = null;
-		for (const operation of this.operations) {
+		for (const operation of this.#operations) {
 			if (operation.kind !== OperationKind.Enqueue) continue;
 			if (last !== null && last.message === operation.message) {
 				if (last.place === BodyPlace.Inline)
