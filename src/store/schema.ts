@@ -6,7 +6,7 @@ import type { Database } from "better-sqlite3";
  */
 type Migration = (database: Database) => void;
 
-const migrations: readonly Migration[] = [createTables, addLanes];
+const migrations: readonly Migration[] = [createTables, addLanes, addChecksums];
 
 /** What this build writes. */
 export const SCHEMA_VERSION = migrations.length;
@@ -128,4 +128,10 @@ function addLanes(database: Database): void {
 			PRIMARY KEY (queue, topic, sequence)
 		) STRICT, WITHOUT ROWID;
 	`);
+}
+
+/** Of a row's body (checksum.ts); NULL in rows that were written before. */
+function addChecksums(database: Database): void {
+	for (const table of ["queue", "message", "retained"])
+		database.exec(`ALTER TABLE ${table} ADD COLUMN checksum INTEGER`);
 }

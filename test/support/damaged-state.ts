@@ -6,6 +6,7 @@ import { cpSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Test } from "tap";
 import { systemClock } from "../../src/platform/clock.ts";
+import type { ApplicationMessage } from "../../src/protocol/messages.ts";
 import { QueuePart, type Store } from "../../src/store/store.ts";
 import {
 	StoreClient,
@@ -32,7 +33,8 @@ const SESSIONS = 40;
 const FILTERS = 5;
 const OWN_MESSAGES = 20;
 const SHARED_MESSAGES = 30;
-const SHARERS = 4;
+/** Queues that hold each shared message. */
+export const SHARERS = 4;
 /** Sessions that have a lane by topic too. */
 const LANES = 3;
 const LANE_MESSAGES = 40;
@@ -145,8 +147,17 @@ export async function countState(store: Store): Promise<StateCounts> {
 			await checkTopics(store, lane.key, rows);
 		}
 	}
-	counts.retained = (await allRetained(store, "#", 1000)).length;
+	const retained = await allRetained(store, "#", 1000);
+	for (const { message } of retained) requireWhole(message);
+	counts.retained = retained.length;
 	return counts;
+}
+
+/** Every payload repeats itself: one that a bit has flipped in does not. */
+function requireWhole({ topic, payload }: ApplicationMessage): void {
+	const text = payload.toString("latin1");
+	const isWhole = /^(x*|v*|(shared)*|payload)$/.test(text);
+	if (!isWhole) throw new Error(`${topic} holds what nobody wrote: ${text}`);
 }
 
 async function countQueue(
@@ -163,6 +174,7 @@ async function countQueue(
 	);
 	if (messages.length !== queuedMessages)
 		throw new Error(`the queue of ${whose} says it has ${queuedMessages}`);
+	for (const { message } of messages) requireWhole(message);
 	return messages.length;
 }
 

@@ -4,6 +4,7 @@ import {
 } from "../../protocol/publish-properties.ts";
 import { checkTopicFilter, checkTopicName } from "../../protocol/topic.ts";
 import { ByteReader } from "../byte-writer.ts";
+import { bodyChecksum, queueChecksum, type SummedBody } from "../checksum.ts";
 import { readWill } from "../message-codec.ts";
 import { LAST_KEY, LAST_SEQUENCE } from "../operation.ts";
 import { decodeOrigin } from "../origin-codec.ts";
@@ -54,11 +55,15 @@ const rules: Readonly<Record<string, (row: Row) => boolean>> = {
 		isBetween(row.queue, 1, LAST_KEY) &&
 		isTopic(row.topic, checkTopicName) &&
 		isBetween(row.sequence, 1, LAST_SEQUENCE),
-	message: (row) => isBetween(row.id, 1, LAST_TIME) && isBody(row),
+	message: (row) =>
+		isBetween(row.id, 1, LAST_TIME) &&
+		isBody(row) &&
+		isSum(row.checksum, bodyChecksum(bodyOf(row))),
 	retained: (row) =>
 		isBetween(row.expires_at, 0, LAST_TIME) &&
 		isBody(row) &&
-		row.bytes === bodyBytes(row),
+		row.bytes === bodyBytes(row) &&
+		isSum(row.checksum, bodyChecksum(bodyOf(row))),
 	extension_value: (row) => isText(row.space, 1) && isText(row.name, 0),
 	meta: (row) => isText(row.name, 1),
 };
@@ -84,8 +89,10 @@ function isQueued(row: Row): boolean {
 		!isReadable(row.origin, (bytes) => decodeOrigin(bytes))
 	)
 		return false;
-	if (row.message !== null) return isBetween(row.message, 1, LAST_TIME);
-	return isBody(row) && row.bytes === bodyBytes(row);
+	const isShared = isBetween(row.message, 1, LAST_TIME);
+	if (row.message !== null && !isShared) return false;
+	const isWhole = isShared || (isBody(row) && row.bytes === bodyBytes(row));
+	return isWhole && isSum(row.checksum, queueSum(row));
 }
 
 function isBody(row: Row): boolean {
@@ -96,6 +103,34 @@ function isBody(row: Row): boolean {
 		(row.properties === null || isReadable(row.properties, scan)) &&
 		Buffer.isBuffer(row.payload)
 	);
+}
+
+/** Rows from before there were checksums have none. */
+function isSum(value: Value | undefined, sum: number): boolean {
+	return value === undefined || value === null || Number(value) === sum;
+}
+
+function queueSum(row: Row): number {
+	const id = BigInt(row.id as number | bigint);
+	return queueChecksum(
+		Number(id >> 37n),
+		Number(id & BigInt(LAST_SEQUENCE)),
+		Number(row.message ?? 0),
+		Number(row.flags),
+		row.origin as Buffer | null,
+		bodyOf(row),
+	);
+}
+
+/** Only for rows that have passed {@link isBody}, or hold no body. */
+function bodyOf(row: Row): SummedBody {
+	return {
+		bodyFlags: Number(row.body_flags),
+		expirySeconds: Number(row.expiry_seconds),
+		topic: row.topic as string | null,
+		properties: row.properties as Buffer | null,
+		payload: row.payload as Buffer | null,
+	};
 }
 
 function bodyBytes({ topic, properties, payload }: Row): number {

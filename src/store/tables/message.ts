@@ -1,5 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { ApplicationMessage } from "../../protocol/messages.ts";
+import { bodyChecksum, type SummedBody } from "../checksum.ts";
+import { UnusableFile } from "../damage-signs.ts";
 import { flagsQos, flagsRetain, packFlags } from "../message-codec.ts";
 
 /**
@@ -17,6 +19,8 @@ export interface BodyRow {
 	topic: string;
 	properties: Buffer | null;
 	payload: Buffer;
+	/** null in a row from before there were any. */
+	checksum: number | null;
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -32,6 +36,23 @@ export function toMessage(row: BodyRow): ApplicationMessage {
 	};
 }
 
+/** The columns of a message that the checksum is about. */
+export function summedBody(message: ApplicationMessage): SummedBody {
+	return {
+		bodyFlags: packFlags(message.qos, message.retain),
+		expirySeconds: message.expirySeconds,
+		topic: message.topic,
+		properties: propertiesColumn(message),
+		payload: message.payload,
+	};
+}
+
+/** @throws UnusableFile: a bit has flipped in the row */
+export function refuseDamaged(row: BodyRow, what: string): void {
+	if (row.checksum !== null && bodyChecksum(row) !== row.checksum)
+		throw new UnusableFile(what);
+}
+
 /** Most messages have none: NULL takes no byte in a row. */
 export function propertiesColumn(message: ApplicationMessage): Buffer | null {
 	return message.properties.length === 0 ? null : message.properties;
@@ -44,12 +65,12 @@ export class MessageTable {
 
 	constructor(database: Database) {
 		this.#insert = database.prepare(
-			`INSERT INTO message (body_flags, expiry_seconds, topic, properties, payload)
-			VALUES (?, ?, ?, ?, ?)`,
+			`INSERT INTO message (body_flags, expiry_seconds, topic, properties, payload, checksum)
+			VALUES (?, ?, ?, ?, ?, ?)`,
 		);
 		this.#get = database.prepare(
 			`SELECT body_flags AS bodyFlags, expiry_seconds AS expirySeconds,
-				topic, properties, payload
+				topic, properties, payload, checksum
 			FROM message WHERE id = ?`,
 		);
 		this.#deleteUnused = database.prepare(
@@ -66,13 +87,16 @@ export class MessageTable {
 			message.topic,
 			propertiesColumn(message),
 			message.payload,
+			bodyChecksum(summedBody(message)),
 		);
 		return Number(result.lastInsertRowid);
 	}
 
 	get(id: number): ApplicationMessage | null {
 		const row = this.#get.get(id);
-		return row === undefined ? null : toMessage(row);
+		if (row === undefined) return null;
+		refuseDamaged(row, "a shared message is damaged");
+		return toMessage(row);
 	}
 
 	deleteUnused(ids: Iterable<number>): void {

@@ -1,5 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { ByteWriter } from "../byte-writer.ts";
+import { queueChecksum, type SummedBody } from "../checksum.ts";
+import { UnusableFile } from "../damage-signs.ts";
 import { LAST_SEQUENCE } from "../operation.ts";
 import { writeQueued, writeQueuePageEnd } from "../page-codec.ts";
 import { DeliveryPhase, QueuePart } from "../store.ts";
@@ -51,7 +53,7 @@ interface PartStatements {
 
 const HEAD = `${SEQUENCE} AS sequence, flags, phase, packet_id AS packetId, bytes,
 	expires_at AS expiresAt, message, nullif(origin, x'') AS origin, body_flags AS bodyFlags,
-	expiry_seconds AS expirySeconds, topic, properties, length(payload) AS payloadBytes`;
+	expiry_seconds AS expirySeconds, topic, properties, length(payload) AS payloadBytes, checksum`;
 const NO_BYTES = Buffer.alloc(0);
 
 export class QueuePages {
@@ -106,11 +108,13 @@ export class QueuePages {
 		for (const head of heads) {
 			if (head.message === null) {
 				const end = at + (head.payloadBytes ?? 0);
-				const payload = payloads.subarray(at, end);
-				writeQueued(writer, head, toMessage({ ...head, payload }));
+				const row = { ...head, payload: payloads.subarray(at, end) };
+				refuseDamaged(request.key, head, row);
+				writeQueued(writer, head, toMessage(row));
 				at = end;
 				continue;
 			}
+			refuseDamaged(request.key, head, { ...head, payload: null });
 			const message = this.#messages.get(head.message);
 			if (message !== null) writeQueued(writer, head, message);
 		}
@@ -153,6 +157,14 @@ export class QueuePages {
 	#statementsOf({ topic, part }: QueuePageRequest): PartStatements {
 		return topic === null ? this.#parts[part] : this.#ofTopic;
 	}
+}
+
+/** @throws UnusableFile: a bit has flipped in the row */
+function refuseDamaged(queue: number, head: Head, body: SummedBody): void {
+	const { sequence, flags, origin, message, checksum } = head;
+	if (checksum === null) return;
+	const sum = queueChecksum(queue, sequence, message ?? 0, flags, origin, body);
+	if (sum !== checksum) throw new UnusableFile("a queued message is damaged");
 }
 
 function boundsOf(

@@ -1,6 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { ApplicationMessage } from "../../protocol/messages.ts";
-import { messageBytes, packFlags } from "../message-codec.ts";
+import { queueChecksum, type SummedBody } from "../checksum.ts";
+import { messageBytes } from "../message-codec.ts";
 import {
 	BodyPlace,
 	LAST_SEQUENCE,
@@ -10,7 +11,7 @@ import {
 import { DeliveryPhase } from "../store.ts";
 import type { Replaced } from "../worker-messages.ts";
 import type { LaneTable } from "./lane.ts";
-import { type MessageTable, propertiesColumn } from "./message.ts";
+import { type MessageTable, summedBody } from "./message.ts";
 import { ID, RANGE } from "./queue-id.ts";
 import { QueueTopicTable } from "./queue-topic.ts";
 import type { QueueTotalTable } from "./queue-total.ts";
@@ -28,6 +29,14 @@ import type { QueueTotalTable } from "./queue-total.ts";
  * its rows one by one (test/bench/store.ts).
  */
 
+/** The columns of a row whose body is shared. */
+const NO_BODY: SummedBody = {
+	bodyFlags: 0,
+	expirySeconds: 0,
+	topic: null,
+	properties: null,
+	payload: null,
+};
 /** Runs of at least this many consecutive sequences are removed as a range. */
 const SHORTEST_RANGE = 3;
 
@@ -71,13 +80,13 @@ export class QueueTable {
 		this.#totals = totals;
 		this.#insert = database.prepare(
 			`INSERT INTO queue (id, flags, phase, packet_id, bytes, expires_at, message, origin,
-				body_flags, expiry_seconds, topic, properties, payload)
-			VALUES (${ID}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				body_flags, expiry_seconds, topic, properties, payload, checksum)
+			VALUES (${ID}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		);
 		this.#insertPlain = database.prepare(
 			`INSERT INTO queue (id, flags, phase, packet_id, bytes, expires_at, message, origin,
-				body_flags, expiry_seconds, topic, properties, payload)
-			VALUES (${ID}, ?, ${DeliveryPhase.Queued}, 0, ?, 0, NULL, x'', ?, -1, ?, NULL, ?)`,
+				body_flags, expiry_seconds, topic, properties, payload, checksum)
+			VALUES (${ID}, ?, ${DeliveryPhase.Queued}, 0, ?, 0, NULL, x'', ?, -1, ?, NULL, ?, ?)`,
 		);
 		this.#markSent = database.prepare(
 			`UPDATE queue SET phase = ${DeliveryPhase.Sent}, packet_id = ? WHERE id = ${ID}`,
@@ -128,14 +137,17 @@ export class QueueTable {
 			this.#noteTopic(operation, topic);
 		}
 		if (inline !== null && isPlain(operation, inline)) {
+			const { key, sequence, flags } = operation;
+			const body = summedBody(inline);
 			this.#insertPlain.run(
-				operation.key,
-				operation.sequence,
-				operation.flags,
+				key,
+				sequence,
+				flags,
 				bytes,
-				packFlags(inline.qos, inline.retain),
+				body.bodyFlags,
 				topic,
 				inline.payload,
+				queueChecksum(key, sequence, 0, flags, null, body),
 			);
 		} else this.#insertAny(operation, inline, topic, bytes);
 		this.#totals.change(operation.key, 1, bytes, operation.sequence);
@@ -167,21 +179,25 @@ export class QueueTable {
 		topic: string | null,
 		bytes: number,
 	): void {
+		const { key, sequence, flags, value: origin } = operation;
+		const body = inline === null ? NO_BODY : summedBody(inline);
+		const shared = inline === null ? this.#shared : null;
 		this.#insert.run(
-			operation.key,
-			operation.sequence,
-			operation.flags,
+			key,
+			sequence,
+			flags,
 			operation.phase,
 			operation.number,
 			bytes,
 			Math.round(operation.expiresAtWallMs),
-			inline === null ? this.#shared : null,
-			operation.value,
-			inline === null ? 0 : packFlags(inline.qos, inline.retain),
-			inline === null ? 0 : inline.expirySeconds,
+			shared,
+			origin,
+			body.bodyFlags,
+			body.expirySeconds,
 			topic,
-			inline === null ? null : propertiesColumn(inline),
-			inline === null ? null : inline.payload,
+			body.properties,
+			body.payload,
+			queueChecksum(key, sequence, shared ?? 0, flags, origin, body),
 		);
 	}
 

@@ -2,9 +2,16 @@ import type { Database, Statement } from "better-sqlite3";
 import type { ApplicationMessage } from "../../protocol/messages.ts";
 import { matches } from "../../protocol/topic.ts";
 import type { ByteWriter } from "../byte-writer.ts";
+import { bodyChecksum } from "../checksum.ts";
 import { messageBytes, packFlags } from "../message-codec.ts";
 import { writeRetained } from "../page-codec.ts";
-import { type BodyRow, propertiesColumn, toMessage } from "./message.ts";
+import {
+	type BodyRow,
+	propertiesColumn,
+	refuseDamaged,
+	summedBody,
+	toMessage,
+} from "./message.ts";
 import type { MetaTable } from "./meta.ts";
 import { rangesAfter, topicRanges } from "./retained-ranges.ts";
 
@@ -91,12 +98,12 @@ export class RetainedTable {
 	constructor(database: Database, meta: MetaTable) {
 		this.#meta = meta;
 		this.#put = database.prepare(
-			`INSERT INTO retained (topic, bytes, expires_at, body_flags, expiry_seconds, properties, payload)
-			VALUES (?, ?, ?, ?, ?, ?, ?)
+			`INSERT INTO retained (topic, bytes, expires_at, body_flags, expiry_seconds, properties, payload, checksum)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (topic) DO UPDATE SET bytes = excluded.bytes,
 				expires_at = excluded.expires_at, body_flags = excluded.body_flags,
 				expiry_seconds = excluded.expiry_seconds, properties = excluded.properties,
-				payload = excluded.payload`,
+				payload = excluded.payload, checksum = excluded.checksum`,
 		);
 		this.#delete = database.prepare("DELETE FROM retained WHERE topic = ?");
 		this.#bytesOf = database
@@ -104,7 +111,7 @@ export class RetainedTable {
 			.pluck() as Statement<[string], number>;
 		this.#get = database.prepare(
 			`SELECT topic, body_flags AS bodyFlags, expiry_seconds AS expirySeconds,
-				properties, payload FROM retained WHERE topic = ?`,
+				properties, payload, checksum FROM retained WHERE topic = ?`,
 		);
 		this.#heads = database.prepare(
 			`SELECT topic, bytes, expires_at AS expiresAt FROM retained
@@ -138,6 +145,7 @@ export class RetainedTable {
 			message.expirySeconds,
 			propertiesColumn(message),
 			message.payload,
+			bodyChecksum(summedBody(message)),
 		);
 		if (earlier === undefined) this.#change.messages++;
 		this.#change.bytes += bytes - (earlier ?? 0);
@@ -209,8 +217,9 @@ export class RetainedTable {
 		}
 		for (const head of found) {
 			const row = this.#get.get(head.topic);
-			if (row !== undefined)
-				writeRetained(writer, head.expiresAt, toMessage(row));
+			if (row === undefined) continue;
+			refuseDamaged(row, "a retained message is damaged");
+			writeRetained(writer, head.expiresAt, toMessage(row));
 		}
 	}
 
