@@ -20,7 +20,7 @@ export const limitFields = defineFragment({
 			max: 1024 * 1024 * MB,
 			noLimit: ["auto"],
 			runtime: true,
-			doc: "The most memory (RSS) that the whole process may have. What remains beyond the program itself and a reserve is shared by everything that grows with clients and traffic. When 70 % of that is in use, queues are kept on disk only; at 80 % the clients that publish the most are slowed down; at 90 % new sessions are refused (server unavailable, or quota exceeded in MQTT 5) and slow readers lose messages of QoS 0. Nothing that was acknowledged is given up. auto is 80 % of the smaller of the control group's limit and half of the RAM, at least 96MB. V8's own limit follows it at the next start.",
+			doc: "The most memory (RSS) that the whole process may have. What remains beyond the program itself and a reserve is shared by everything that grows with clients and traffic. When 70 % of that is in use, queues are kept on disk only; at 80 % the clients that publish the most are slowed down; at 90 % new sessions are refused (server unavailable, or quota exceeded in MQTT 5) and slow readers lose messages of QoS 0; with all of it in use, what would wait for a client without a persistent session is dropped. Nothing that a persistent session is owed is given up. auto is 80 % of the smaller of the control group's limit and half of the RAM, at least 96MB. V8's own limit follows it at the next start.",
 		},
 		{
 			key: "max_sessions",

@@ -68,6 +68,10 @@ function exhaustedKey(session: Session, message: StoredMessage): string | null {
 		return "max_queued_messages_total";
 	if (counters.queuedBytes + bytes > settings.max_queued_bytes_total)
 		return "max_queued_bytes_total";
+	// What waits for a clean session is in memory only: nothing else would stop it there.
+	const { messageBudget } = session.context;
+	if (!session.isPersistent && !messageBudget.hasRoom(bytes))
+		return "memory_limit";
 	return null;
 }
 
@@ -78,7 +82,8 @@ function makeRoom(
 	key: string,
 ): boolean {
 	const { settings } = session.context;
-	if (key.endsWith("_total") && waitingMessages(session) === 0) return false;
+	const isOfAll = key.endsWith("_total") || key === "memory_limit";
+	if (isOfAll && waitingMessages(session) === 0) return false;
 	// While the oldest are being dropped the queue may stand above its limit for a moment.
 	const isFarAbove = waitingMessages(session) >= 2 * maxMessages(session);
 	const isTooLarge = message.payload.length > settings.max_queued_bytes;

@@ -233,3 +233,39 @@ t.test("everything charged for clients is released with them", async (t) => {
 	while (rig.api.status.sessions > 0) await new Promise(setImmediate);
 	for (const { name, used } of budgets.ofClients) t.equal(used, 0, name);
 });
+
+t.test(
+	"what waits for a clean session never fills more than the budget",
+	async (t) => {
+		const rig = await startShort(t);
+		const windowOfOne = { properties: { receiveMaximum: 1 } };
+		const clean = await rig.join("clean", { clean: true, ...windowOfOne });
+		await clean.subscribe("t", 1);
+		const kept = await rig.join("kept", {
+			...persistent,
+			properties: { ...persistent.properties, receiveMaximum: 1 },
+		});
+		await kept.subscribe("t", 1);
+		const publisher = await rig.join("p");
+		const publish = async (payload: string) => {
+			publisher.publish("t", payload, 1);
+			await publisher.expect("puback");
+		};
+		await publish("sent");
+		await publish("waits");
+		rig.charge(1.01);
+		await publish("too much");
+		t.equal(rig.api.status.counters.droppedQueueFull, 1);
+		t.ok(
+			rig.log.some((line) =>
+				/queue full.*client=clean.*raise=memory_limit/.test(line),
+			),
+		);
+		const queued = (id: string) => rig.broker.registry.get(id)?.queuedMessages;
+		t.equal(queued("clean"), 2);
+		t.equal(queued("kept"), 3, "a persistent one has it on disk");
+		rig.charge(0.1);
+		await publish("room again");
+		t.equal(queued("clean"), 3);
+	},
+);
