@@ -1,5 +1,6 @@
 /** The process: arguments, exit codes, signals. The only file that ends the process. */
 import { fstatSync } from "node:fs";
+import { createInterface } from "node:readline/promises";
 import { heapLimitMegabytes, memoryLimit } from "./broker/memory-plan.ts";
 import { AdminClient, socketPlaces } from "./cli/admin-client.ts";
 import {
@@ -8,6 +9,7 @@ import {
 	parseArguments,
 	UsageError,
 } from "./cli/arguments.ts";
+import type { CliCall } from "./cli/cli-call.ts";
 import { coreCommands } from "./cli/commands.ts";
 import { checkConfig, showConfig, showSchema } from "./cli/config-commands.ts";
 import { usage } from "./cli/usage.ts";
@@ -46,7 +48,7 @@ const STOP_TIMEOUT_MS = 10_000;
 const commands = [...coreCommands, ...extensionCommands];
 
 async function main(argv: readonly string[]): Promise<number | null> {
-	let given: Arguments;
+	let given: Arguments<CliCall>;
 	try {
 		given = parseArguments(argv, commands);
 	} catch (error) {
@@ -84,18 +86,42 @@ async function main(argv: readonly string[]): Promise<number | null> {
 
 /** Runs a command that ends by itself. @returns its exit code */
 async function call(
-	{ spec, words, options, json }: Command & { name: "call" },
+	{ spec, words, options, json }: Command<CliCall> & { name: "call" },
 	loadOptions: LoadOptions,
 	socket: string | undefined,
 ): Promise<number> {
 	const broker = new AdminClient(() => socketPlaces(loadOptions, socket));
 	const out = process.stdout;
 	try {
-		return await spec.run({ words, options, json, out, broker });
+		return await spec.run({
+			words,
+			options,
+			json,
+			out,
+			broker,
+			config: () => loadConfig(loadOptions),
+			askPerson,
+		});
 	} catch (error) {
+		if (error instanceof ConfigError) {
+			process.stderr.write(`${error.message}\n`);
+			return ExitCode.Config;
+		}
 		if (!(error instanceof CommandFailure)) throw error;
 		process.stderr.write(`broker ${spec.name}: ${error.message}\n`);
 		return error.exitCode;
+	}
+}
+
+/** @returns null when nobody sits at a terminal */
+async function askPerson(question: string): Promise<string | null> {
+	const { stdin: input, stdout: output } = process;
+	if (!input.isTTY || !output.isTTY) return null;
+	const terminal = createInterface({ input, output });
+	try {
+		return await terminal.question(question);
+	} finally {
+		terminal.close();
 	}
 }
 

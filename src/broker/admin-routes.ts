@@ -22,6 +22,11 @@ export interface AdminRoute {
 	/** How long {@link handle} may take; 30 s when absent. */
 	readonly timeoutMs?: number;
 	/**
+	 * It may take minutes: the answer begins at once, with white space, and a refusal is an
+	 * `error` in it then, not a status.
+	 */
+	readonly isLong?: boolean;
+	/**
 	 * @returns what is sent as JSON, or an {@link AdminDownload}
 	 * @throws AdminRefusal for what is the asker's fault or cannot be done now
 	 */

@@ -25,6 +25,7 @@ import type {
 	PublishHook,
 } from "./hooks.ts";
 import { listSessions, type SessionPage } from "./session-list.ts";
+import { StateCopy } from "./state-copy.ts";
 
 export {
 	AdminDownload,
@@ -35,6 +36,7 @@ export {
 } from "./admin-routes.ts";
 export type { BrokerStatus, StatusLines, StatusPart } from "./broker-status.ts";
 export type { SessionPage, SessionView } from "./session-list.ts";
+export type { StateFile } from "./state-copy.ts";
 
 /** An optional part of the broker: a folder in `extensions/` and a line in its index. */
 export interface Extension {
@@ -79,6 +81,8 @@ type Removal = () => void;
 export class BrokerApi {
 	/** What can be asked on the local admin socket. */
 	readonly routes = new AdminRoutes();
+	/** The database, for backups and checks. */
+	readonly stateCopy: StateCopy;
 	readonly #broker: Broker;
 	readonly #surroundings: Surroundings;
 	readonly #parts: StatusPart[] = [];
@@ -86,6 +90,7 @@ export class BrokerApi {
 	constructor(broker: Broker, surroundings: Surroundings) {
 		this.#broker = broker;
 		this.#surroundings = surroundings;
+		this.stateCopy = new StateCopy(broker);
 	}
 
 	/** The one settings object; changes in place on a reload. */

@@ -62,7 +62,11 @@ export class AdminClient implements AdminConnection {
 
 	async ask(method: string, path: string, body?: unknown): Promise<unknown> {
 		const response = await this.open(method, path, body);
-		return JSON.parse(await textOf(response));
+		const answer = JSON.parse(await textOf(response));
+		// What takes long has said that it is well before it failed.
+		if (typeof answer?.error === "string")
+			throw new CommandFailure(answer.error);
+		return answer;
 	}
 
 	/**

@@ -1,9 +1,12 @@
 /** The core's commands that do something and end; extensions bring their own. */
 import type { CommandSpec } from "../platform/command.ts";
+import type { CliCall } from "./cli-call.ts";
 import { sessionCommands } from "./session-commands.ts";
+import { stateCommands } from "./state-commands.ts";
 import { statusCommands } from "./status-commands.ts";
 
-export const coreCommands: readonly CommandSpec[] = [
+export const coreCommands: readonly CommandSpec<CliCall>[] = [
 	...statusCommands,
 	...sessionCommands,
+	...stateCommands,
 ];

@@ -2,6 +2,7 @@
 import type { SessionPage, SessionView } from "../broker/broker-api.ts";
 import type { CommandSpec } from "../platform/command.ts";
 import { inBytes, inTime, plural } from "../platform/words.ts";
+import { printable } from "./printable.ts";
 
 export const sessionCommands: readonly CommandSpec[] = [
 	{
@@ -84,13 +85,6 @@ function rowOf(session: SessionView): string[] {
 function describeExpiry(seconds: number | null): string {
 	if (seconds === null) return "never";
 	return seconds === 0 ? "with its connection" : inTime(seconds * 1000);
-}
-
-/** A client chooses its id: control characters must not reach the terminal. */
-function printable(text: string): string {
-	return text.replaceAll(/\p{C}/gu, (char) =>
-		JSON.stringify(char).slice(1, -1),
-	);
 }
 
 function shellQuoted(text: string): string {

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite, { type Database } from "better-sqlite3";
+import { backupPath, removeBackup, restoringPath } from "./backup.ts";
 import {
 	checkTables,
 	errorCode,
@@ -14,9 +15,11 @@ import {
 	complete,
 	exists,
 	pruneQuarantine,
+	restoredPath,
 	setAside,
 	syncNames,
 	takeOver,
+	takeRestored,
 	unfinishedPath,
 } from "./quarantine.ts";
 import { DamagedFile } from "./salvage/damaged-file.ts";
@@ -65,6 +68,7 @@ export function openDatabase(
 	try {
 		mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
 		const notices = [
+			finishRestore(path, options),
 			options.resetState ? resetState(path, options) : "",
 			finishSalvage(path, options),
 			describeMissingLog(path, options),
@@ -139,6 +143,17 @@ function finishSalvage(path: string, { wallMs }: OpenOptions): string {
 	return `a salvage that had been cut off was finished: the damaged state is in ${place}`;
 }
 
+/** A restore that was cut off when the backup was in the folder and complete. */
+function finishRestore(path: string, { wallMs }: OpenOptions): string {
+	removeBackup(backupPath(path));
+	removeBackup(restoringPath(path));
+	if (!exists(restoredPath(path))) return "";
+	const place = takeRestored(path, wallMs);
+	forgetDamage(path);
+	const before = place === null ? "" : `; the state before it is in ${place}`;
+	return `a restore that had been cut off was finished${before}`;
+}
+
 function resetState(path: string, { wallMs }: OpenOptions): string {
 	refuseRival(path);
 	const place = setAside(path, wallMs);
@@ -181,7 +196,7 @@ function bytesOf(path: string): number {
 }
 
 /** From here to close() nobody else can open the file. */
-function lock(database: Database): void {
+export function lock(database: Database): void {
 	// Has to be chosen before anything is written: it cannot be switched on later.
 	database.pragma("auto_vacuum = INCREMENTAL");
 	database.pragma("locking_mode = EXCLUSIVE");
@@ -193,7 +208,8 @@ function isEmpty(database: Database): boolean {
 	return database.prepare(sql).pluck().get() === 0;
 }
 
-function readVersionOf(database: Database, path: string): number {
+/** @throws UnusableFile when it is not ours, StoreRefusal when it is newer */
+export function readVersionOf(database: Database, path: string): number {
 	const version = pragmaNumber(database, "user_version");
 	const application = pragmaNumber(database, "application_id");
 	if (!isEmpty(database) && application !== APPLICATION_ID)

@@ -31,6 +31,11 @@ function completePath(path: string): string {
 	return `${path}.salvaged`;
 }
 
+/** A backup that is to be the state, when it is complete and has not taken its place yet. */
+export function restoredPath(path: string): string {
+	return `${path}.restored`;
+}
+
 /** @returns where the file is now; null when there was none */
 export function quarantine(path: string, wallMs: number): string | null {
 	const folder = join(dirname(path), "quarantine");
@@ -93,6 +98,23 @@ export function syncNames(path: string): void {
 	} catch {
 		// Another user's folder: then it was not made here.
 	}
+}
+
+/**
+ * Puts a restored backup into the place of the state that is there.
+ * @returns where that state is now; null when there was none, or nothing is to be done
+ */
+export function takeRestored(path: string, wallMs: number): string | null {
+	const complete = restoredPath(path);
+	if (!exists(complete)) return null;
+	syncPath(complete);
+	syncPath(dirname(path));
+	const place = setAside(path, wallMs);
+	// A salvage that was cut off would take the place at the next start.
+	rmSync(completePath(path), { force: true });
+	renameSync(complete, path);
+	syncPath(dirname(path));
+	return place;
 }
 
 export function exists(path: string): boolean {

@@ -276,6 +276,12 @@ export class StoreClient implements Store {
 		this.#pipeline.tell({ type: "watch", watch });
 	}
 
+	/** With what waits to be written lazily. */
+	async backup(target: string): Promise<void> {
+		this.#lazy.flush();
+		await this.#pipeline.ask({ type: "backup", target });
+	}
+
 	async readValue(space: string, name: string): Promise<Buffer | null> {
 		const answer = await this.#pipeline.ask({ type: "value", space, name });
 		return answer === null ? null : toBuffer(answer as Uint8Array);

@@ -1,3 +1,4 @@
+import { backUp } from "./backup.ts";
 import { readOperation } from "./batch-codec.ts";
 import { ByteReader, ByteWriter } from "./byte-writer.ts";
 import { describeTrouble, mayPass } from "./commit-trouble.ts";
@@ -15,6 +16,7 @@ import { beginWalk, type RetainedWalk } from "./tables/retained.ts";
 import { Touched } from "./touched.ts";
 import type {
 	Answer,
+	BackupRequest,
 	CommitRequest,
 	EngineRequest,
 	OpenRequest,
@@ -71,6 +73,9 @@ export class StoreEngine {
 				break;
 			case "barrier":
 				this.#answer(request.id, null);
+				break;
+			case "backup":
+				void this.#backUp(request);
 				break;
 			default:
 				if (this.#touched.concerns(request)) this.#waiting.push(request);
@@ -275,6 +280,17 @@ export class StoreEngine {
 		const page = writer.toBuffer();
 		const { position, isEnd } = walk;
 		this.#answer(request.id, { page, position, isEnd }, page.buffer);
+	}
+
+	/** Batches and reads go on between its slices. */
+	async #backUp({ id, target }: BackupRequest): Promise<void> {
+		try {
+			await backUp(this.#state.database, target);
+			this.#answer(id, null);
+		} catch (error) {
+			const words = `no backup was made: ${(error as Error).message}`;
+			this.#post({ type: "refusal", id, words });
+		}
 	}
 
 	#answer(id: number, answer: Answer, memory?: ArrayBufferLike): void {

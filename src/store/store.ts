@@ -287,6 +287,13 @@ export interface Store {
 	/** The worker says so when the main thread stands still. Once, when the store is open. */
 	watchMainThread(watch: MainThreadWatch): void;
 
+	/**
+	 * Copies the database as it is at the end of the copying, while everything goes on.
+	 * @param target the new file, on the disk of the database; the caller removes it
+	 * @throws Error in words; the file is gone then
+	 */
+	backup(target: string): Promise<void>;
+
 	/** Small durable values of extensions. */
 	readValue(space: string, name: string): Promise<Buffer | null>;
 	putValue(

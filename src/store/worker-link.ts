@@ -1,12 +1,14 @@
 import { StoreRefusal } from "./store-refusal.ts";
 import type {
 	Answer,
+	BackupRequest,
 	BarrierRequest,
 	CloseRequest,
 	CommittedReply,
 	Notice,
 	OpenRequest,
 	ReadRequest,
+	ToolRequest,
 	WorkerLike,
 	WorkerReply,
 } from "./worker-messages.ts";
@@ -33,7 +35,12 @@ export interface LinkEvents {
 
 type Unnumbered<R> = R extends { id: number } ? Omit<R, "id"> : never;
 export type AnyRequest = Unnumbered<
-	ReadRequest | OpenRequest | CloseRequest | BarrierRequest
+	| ReadRequest
+	| OpenRequest
+	| CloseRequest
+	| BarrierRequest
+	| BackupRequest
+	| ToolRequest
 >;
 
 interface Waiter {

@@ -55,6 +55,33 @@ export interface WatchRequest {
 	readonly watch: MainThreadWatch;
 }
 
+/** Asks for a copy of the open database, made while commits go on. */
+export interface BackupRequest {
+	readonly type: "backup";
+	readonly id: number;
+	readonly target: string;
+}
+
+/** What is done with a database that no broker has open; see state-tools.ts. */
+export interface ToolRequest {
+	readonly type: "tool";
+	readonly id: number;
+	readonly tool:
+		| "describe"
+		| "check"
+		| "hold"
+		| "release"
+		| "restore"
+		| "reset";
+	readonly path: string;
+	/** For `restore`: the copy that is to take the place; it is gone afterwards. */
+	readonly source: string;
+	/** Every commit was: a gap in the log is damage, not a power cut. */
+	readonly isSynced: boolean;
+	readonly nativeBinding: string | null;
+	readonly wallMs: number;
+}
+
 export type ReadRequest =
 	| {
 			readonly type: "sessions";
@@ -97,12 +124,42 @@ export type EngineRequest =
 	| LimitRequest
 	| CloseRequest
 	| BarrierRequest
+	| BackupRequest
 	| ReadRequest;
 
-export type WorkerRequest = EngineRequest | WatchRequest;
+export type WorkerRequest = EngineRequest | WatchRequest | ToolRequest;
 
 /** What nobody waits for an answer to. */
 export type Notice = LimitRequest | WatchRequest;
+
+/** What is in a database, as `broker state info` says it. */
+export interface StateDescription {
+	/** Version of its tables. */
+	readonly format: number;
+	readonly bytes: number;
+	readonly logBytes: number;
+	/** Inside the file, for what comes next; a running broker does not count them. */
+	readonly unusedBytes?: number;
+	readonly sessions: number;
+	readonly subscriptions: number;
+	readonly queuedMessages: number;
+	readonly queuedBytes: number;
+	readonly retainedMessages: number;
+	readonly retainedBytes: number;
+	readonly largest: readonly {
+		readonly clientId: string;
+		readonly queuedMessages: number;
+		readonly queuedBytes: number;
+	}[];
+}
+
+export interface StateCheck {
+	/** In words; none when the database is sound. */
+	readonly problems: readonly string[];
+}
+
+/** A text says where something was moved to. */
+export type ToolAnswer = StateDescription | StateCheck | string | null;
 
 /** One page of a walk over retained messages. */
 export interface RetainedPage {
@@ -124,6 +181,7 @@ export type Answer =
 	| Opened
 	| readonly SavedSession[]
 	| RetainedPage
+	| ToolAnswer
 	| Uint8Array
 	| null;
 

@@ -1,7 +1,13 @@
 import { parentPort } from "node:worker_threads";
 import { LoopWatch } from "../platform/loop-watch.ts";
+import { StateTools } from "./state-tools.ts";
 import { StoreEngine } from "./store-engine.ts";
-import type { WorkerReply, WorkerRequest } from "./worker-messages.ts";
+import { StoreRefusal } from "./store-refusal.ts";
+import type {
+	ToolRequest,
+	WorkerReply,
+	WorkerRequest,
+} from "./worker-messages.ts";
 
 /** Entry of the store's worker thread: the only place that loads SQLite. */
 
@@ -12,8 +18,21 @@ const engine = new StoreEngine(
 	(reply: WorkerReply, transfer: ArrayBuffer[] = []) =>
 		port.postMessage(reply, transfer),
 );
+const tools = new StateTools();
 process.on("uncaughtExceptionMonitor", (error) => engine.noteDeath(error));
 port.on("message", (request: WorkerRequest) => {
-	if (request.type === "watch") new LoopWatch(request.watch).start();
+	if (request.type === "tool") port.postMessage(runTool(request));
+	else if (request.type === "watch") new LoopWatch(request.watch).start();
 	else engine.handle(request);
 });
+
+function runTool(request: ToolRequest): WorkerReply {
+	const { id } = request;
+	try {
+		return { type: "answer", id, answer: tools.run(request) };
+	} catch (error) {
+		if (!(error instanceof StoreRefusal)) throw error;
+		const { message: words, kind } = error;
+		return { type: "refusal", id, words, kind };
+	}
+}

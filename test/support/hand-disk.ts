@@ -127,7 +127,8 @@ export class HandDisk {
 		else if (this.#trouble !== "" && request.type === "commit") {
 			this.#broken.push(request);
 			this.#onReply({ type: "trouble", words: this.#trouble });
-		} else if (request.type !== "watch") this.#engine.handle(request);
+		} else if (request.type !== "watch" && request.type !== "tool")
+			this.#engine.handle(request);
 	}
 
 	#answer(id: number, answer: Opened | null): void {

@@ -102,6 +102,11 @@ export class LateStore implements Store {
 	/** Nothing is lazy here. */
 	setWriteRules(): void {}
 
+	/** It has no file. */
+	backup(): Promise<void> {
+		return Promise.reject(new Error("no backup was made: there is no file"));
+	}
+
 	putSession(record: SessionRecord, ticket: CommitTicket | null): void {
 		const { key, clientId, username, expirySeconds, disconnectedAtMs, will } =
 			record;

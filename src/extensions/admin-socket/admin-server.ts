@@ -26,6 +26,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** A connection on which nothing moves, neither way. */
 const IDLE_TIMEOUT_MS = 60_000;
 const ANSWER_TIMEOUT_MS = 30_000;
+/** An answer that takes long says that it is being worked on. */
+const SIGN_OF_LIFE_MS = 10_000;
 
 export class AdminServer {
 	readonly #routes: AdminRoutes;
@@ -69,7 +71,8 @@ export class AdminServer {
 		response: ServerResponse,
 	): Promise<void> {
 		try {
-			const answer = await this.#answer(request);
+			const answer = await this.#answer(request, response);
+			if (response.headersSent) return;
 			if (answer instanceof AdminDownload) await sendBytes(response, answer);
 			else sendJson(response, 200, answer ?? {});
 		} catch (error) {
@@ -78,14 +81,19 @@ export class AdminServer {
 		}
 	}
 
-	async #answer(request: IncomingMessage): Promise<unknown> {
+	async #answer(
+		request: IncomingMessage,
+		response: ServerResponse,
+	): Promise<unknown> {
 		const { method = "GET", url = "/" } = request;
 		const mark = url.indexOf("?");
 		const path = mark < 0 ? url : url.slice(0, mark);
 		const query = new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
 		const { route, parameters } = this.#routes.find(method, path);
 		const body = await readBody(request);
-		return inTime(route, route.handle({ parameters, query, body }));
+		const answer = route.handle({ parameters, query, body });
+		if (!route.isLong) return inTime(route, answer);
+		return sendSlowly(response, answer, this.#onFailure);
 	}
 
 	#sendError(response: ServerResponse, error: unknown): void {
@@ -101,6 +109,26 @@ export class AdminServer {
 		sendJson(response, 500, {
 			error: `the broker failed: ${failure.message}; its log says more`,
 		});
+	}
+}
+
+/** White space, for as long as it takes, then the answer or what it fails with, as JSON. */
+async function sendSlowly(
+	response: ServerResponse,
+	answer: unknown,
+	onFailure: (error: Error) => void,
+): Promise<void> {
+	response.writeHead(200, { "content-type": "application/json" });
+	response.write(" ");
+	const sign = setInterval(() => response.write(" "), SIGN_OF_LIFE_MS);
+	try {
+		response.end(`${JSON.stringify(await answer)}\n`);
+	} catch (error) {
+		const { message } = error as Error;
+		if (!(error instanceof AdminRefusal)) onFailure(error as Error);
+		response.end(`${JSON.stringify({ error: message })}\n`);
+	} finally {
+		clearInterval(sign);
 	}
 }
 

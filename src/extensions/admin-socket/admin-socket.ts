@@ -6,6 +6,7 @@
 import type { BrokerApi, Extension } from "../../broker/broker-api.ts";
 import { AdminServer } from "./admin-server.ts";
 import { coreRoutes } from "./core-routes.ts";
+import { stateRoutes } from "./state-routes.ts";
 
 export function adminSocket(): Extension {
 	return new AdminSocket();
@@ -16,7 +17,8 @@ class AdminSocket implements Extension {
 	#server: AdminServer | null = null;
 
 	async start(broker: BrokerApi): Promise<void> {
-		for (const route of coreRoutes(broker)) broker.addRoute(route);
+		for (const route of [...coreRoutes(broker), ...stateRoutes(broker)])
+			broker.addRoute(route);
 		const path = broker.settings["admin.socket"];
 		if (path === "") return;
 		const server = new AdminServer(broker.routes, (error) =>

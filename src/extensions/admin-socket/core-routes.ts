@@ -1,12 +1,10 @@
 /** What the admin socket answers to, beside the routes that other extensions bring. */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import {
 	AdminRefusal,
 	type AdminRequest,
 	type AdminRoute,
 	type BrokerApi,
-	type BrokerStatus,
+	type StateFile,
 	type StatusLines,
 } from "../../broker/broker-api.ts";
 import { inBytes } from "../../platform/words.ts";
@@ -67,7 +65,7 @@ export function coreRoutes(broker: BrokerApi): AdminRoute[] {
 
 async function describeStatus(broker: BrokerApi): Promise<unknown> {
 	const { status } = broker;
-	const file = await describeFile(status);
+	const file = await broker.stateCopy.file();
 	const figures = broker.statusParts.map((part) => [part.name, part.figures()]);
 	const { topicWrites: _, ...store } = status.store; // a table, not a figure
 	return {
@@ -87,34 +85,12 @@ async function describeStatus(broker: BrokerApi): Promise<unknown> {
 	};
 }
 
-interface StateFile {
-	readonly path: string;
-	readonly bytes: number;
-	readonly logBytes: number;
-}
-
 function fileLines(file: StateFile | null): StatusLines[] {
 	if (file === null) return [];
 	const { path, bytes, logBytes } = file;
 	return [
 		["database", `${path}, ${inBytes(bytes)}, its log ${inBytes(logBytes)}`],
 	];
-}
-
-/** The database and its log; null when there is none. */
-async function describeFile({
-	dataDir,
-	durability,
-}: BrokerStatus): Promise<StateFile | null> {
-	if (durability.mode === "memory") return null;
-	const path = join(dataDir, "broker.db");
-	const bytesOf = async (file: string) =>
-		(await stat(file).catch(() => null))?.size ?? 0;
-	return {
-		path,
-		bytes: await bytesOf(path),
-		logBytes: await bytesOf(`${path}-wal`),
-	};
 }
 
 async function reload(broker: BrokerApi): Promise<unknown> {
