@@ -53,11 +53,11 @@ export const storeFields = defineFragment({
 			key: "store.commit_interval",
 			type: "duration",
 			unit: "ms",
-			default: "50ms",
+			default: "200ms",
 			min: 0,
 			max: 10 * SECOND,
 			runtime: false,
-			doc: "How long a QoS 1 message that was sent to a connected client may wait for the client's acknowledgement before it is written to disk. An acknowledgement within this time saves the write, and with it the flash card; otherwise the publisher's own acknowledgement comes this much later. Raise it when clients acknowledge slowly and the card matters more than the publishers' waiting; 0 writes every message at once.",
+			doc: "How long a QoS 1 message that was sent to a connected client may wait for the client's acknowledgement before it is written to disk. An acknowledgement within this time saves the write, and with it the flash card; otherwise the publisher's own acknowledgement comes this much later. Clients on Wi-Fi that save power often take 100 to 300 ms. Raise it when clients acknowledge slowly and the card matters more than the publishers' waiting; lower it when publishers wait for each acknowledgement before they send the next message; 0 writes every message at once.",
 		},
 		{
 			key: "store.lazy_interval",
