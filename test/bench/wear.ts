@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { inBytes } from "../../src/broker/wear-words.ts";
+import { inBytes } from "../../src/platform/words.ts";
 import {
 	type SpawnOptions,
 	startBrokerProcess,

@@ -6,7 +6,7 @@ import { Checkpoint } from "../../src/store/checkpoint.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { Odometer } from "../../src/store/odometer.ts";
 import { Operation, OperationKind } from "../../src/store/operation.ts";
-import { pageCauses } from "../../src/store/page-counts.ts";
+import { causeOf, pageCauses } from "../../src/store/page-counts.ts";
 import { Tables } from "../../src/store/tables.ts";
 import { message, session } from "../support/store-fixtures.ts";
 
@@ -71,6 +71,31 @@ function putSession(): Operation {
 function total({ pages }: Odometer): number {
 	return pageCauses.reduce((sum, cause) => sum + pages[cause], 0);
 }
+
+t.test("every operation has its cause", async (t) => {
+	const causes: Record<keyof typeof OperationKind, string> = {
+		PutSession: "sessions",
+		DeleteSession: "sessions",
+		PutSubscription: "sessions",
+		DeleteSubscription: "sessions",
+		PutReceivedId: "sessions",
+		DeleteReceivedId: "sessions",
+		PutLane: "sessions",
+		DeleteLane: "sessions",
+		Enqueue: "queues",
+		Replace: "queues",
+		MarkSent: "queues",
+		MarkReleased: "queues",
+		Dequeue: "queues",
+		PutRetained: "retained",
+		DeleteRetained: "retained",
+		PutValue: "other",
+	};
+	for (const [name, kind] of Object.entries(OperationKind)) {
+		const cause = causes[name as keyof typeof OperationKind];
+		t.equal(causeOf(new Operation(kind, 1, null)), cause, name);
+	}
+});
 
 t.test("a batch's pages are the frames that its log got", async (t) => {
 	const { database, odometer, commit } = open(join(t.testdir(), "broker.db"));

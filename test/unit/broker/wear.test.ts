@@ -1,7 +1,7 @@
 /** How much is written, at what pace, and who is to blame. */
 import t, { type Test } from "tap";
 import { Wear } from "../../../src/broker/wear.ts";
-import { describeWear, inBytes } from "../../../src/broker/wear-words.ts";
+import { describeWear } from "../../../src/broker/wear-words.ts";
 import { Logger, levels } from "../../../src/platform/logger.ts";
 import { writtenBytes } from "../../../src/platform/written-bytes.ts";
 import { noPages } from "../../../src/store/page-counts.ts";
@@ -77,22 +77,20 @@ t.test("the windows follow what happens now", async (t) => {
 
 t.test("one sentence says it all", async (t) => {
 	const lastDay = {
-		bytes: 8.4 * MB,
-		spanMs: 24 * HOUR,
-		bytesPerYear: 3.07e9,
+		bytes: 8.4 * 1024 * 1024,
+		spanMs: 23 * HOUR,
+		bytesPerYear: 3.1 * 1024 ** 3,
 	};
 	const pages = { ...noPages(), retained: 800, queues: 150, sessions: 50 };
 	t.equal(
 		describeWear({ lastDay, pages: { ...pages, checkpoints: 400 } }),
-		"8.4 MB written in the last 24 h, about 3.1 GB a year: retained 80 %, queues 15 %, sessions 5 %",
+		"8.4 MB written in the last 23 h, about 3.1 GB a year: retained 80 %, queues 15 %, sessions 5 %",
 	);
 	const young = { bytes: 0, spanMs: 100, bytesPerYear: null };
 	t.equal(
 		describeWear({ lastDay: young, pages: noPages() }),
 		"0 B written in the last 1 min",
 	);
-	t.equal(inBytes(999), "999 B");
-	t.equal(inBytes(1.5e13), "15 TB");
 });
 
 t.test("a system that does not tell how much is written", async (t) => {
