@@ -14,8 +14,8 @@ const MB = 1024 * 1024;
 export const LEAST_MEMORY_LIMIT = 96 * MB;
 /** A broker that may hold less than this cannot serve anybody. */
 const LEAST_BUDGET = 8 * MB;
-/** What SQLite's cache and the worker's buffers grow to after the start. */
-const STORE_GROWTH = 8 * MB;
+/** What compiled code, SQLite's cache, and buffers grow to after the start, whoever comes. */
+const GROWTH = 20 * MB;
 /** Of what is left beyond the base: for the collector, fragments, the kernel's rounding. */
 const SLACK = 0.25;
 /** V8's heap of a broker that has no clients. */
@@ -42,7 +42,7 @@ export function memoryLimit(
  * @param baseBytes the process in RAM before it holds anything for clients
  */
 export function memoryBudget(limitBytes: number, baseBytes: number): number {
-	const rest = limitBytes - baseBytes - STORE_GROWTH;
+	const rest = limitBytes - baseBytes - GROWTH;
 	return Math.max(LEAST_BUDGET, Math.floor(rest * (1 - SLACK)));
 }
 

@@ -21,9 +21,9 @@ t.test("auto is a share of what the machine or the group gives", async (t) => {
 });
 
 t.test("the budget is what is left, without a reserve", async (t) => {
-	t.equal(memoryBudget(160 * MB, 72 * MB), 60 * MB);
+	t.equal(memoryBudget(160 * MB, 72 * MB), 51 * MB);
 	t.equal(memoryBudget(96 * MB, 130 * MB), 8 * MB, "never nothing");
-	t.equal(heapLimitMegabytes(160 * MB), 114);
+	t.equal(heapLimitMegabytes(160 * MB), 101);
 	t.ok(heapLimitMegabytes(96 * MB) < 160);
 });
 
