@@ -127,6 +127,7 @@ export function checkTables(
 	nativeBinding: string | null,
 ): void {
 	if (version === 0) throw new UnusableFile("its version is lost");
+	let readAtStart: string[] = [];
 	const template = new Sqlite(
 		":memory:",
 		nativeBinding === null ? {} : { nativeBinding },
@@ -135,18 +136,25 @@ export function checkTables(
 		migrate(template, 0, version);
 		if (schemaOf(database) !== schemaOf(template))
 			throw new UnusableFile("its list of tables is damaged");
+		readAtStart = READ_AT_START.filter((table) => hasTable(template, table));
 	} finally {
 		template.close();
 	}
 	const checks =
 		fileBytes <= CHECKED_AS_A_WHOLE_BYTES
 			? ["integrity_check(1)"]
-			: READ_AT_START.map((table) => `quick_check(${table})`);
+			: readAtStart.map((table) => `quick_check(${table})`);
 	for (const check of checks) {
 		const words = String(database.pragma(check, { simple: true }));
 		if (words !== "ok")
 			throw new UnusableFile(words.replace(/\s+/g, " ").slice(0, 200));
 	}
+}
+
+/** A file of an earlier version has not all of them. */
+function hasTable(database: Database, name: string): boolean {
+	const sql = "SELECT count(*) FROM sqlite_schema WHERE name = ?";
+	return database.prepare(sql).pluck().get(name) === 1;
 }
 
 function schemaOf(database: Database): string {

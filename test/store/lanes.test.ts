@@ -1,14 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import Sqlite from "better-sqlite3";
 import t, { type Test } from "tap";
 import { systemClock } from "../../src/platform/clock.ts";
-import { SCHEMA_VERSION } from "../../src/store/schema.ts";
 import { DeliveryPhase, QueuePart, type Store } from "../../src/store/store.ts";
 import { StoreClient } from "../../src/store/store-client.ts";
 import {
-	allRetained,
 	allSessions,
 	committed,
 	entry,
@@ -16,7 +12,7 @@ import {
 	session,
 } from "../support/store-fixtures.ts";
 
-/** Several queues of one session, and files from before there were any. */
+/** Several queues of one session. */
 
 const LIVE = 100;
 const LATEST = 101;
@@ -195,7 +191,7 @@ t.test(
 			if (lanes) withLanes(store);
 			await committed(store);
 			const before = store.counters.pages.queues;
-			for (let sequence = 1; sequence <= 200; sequence++) {
+			for (let sequence = 1; sequence <= 100; sequence++) {
 				store.enqueue(1, sequence, message("t"), entry(), 0, null);
 				if (sequence % 20 > 0) continue;
 				await committed(store);
@@ -209,58 +205,3 @@ t.test(
 		t.equal(await pagesOf(true), await pagesOf(false));
 	},
 );
-
-t.test(
-	"a file of version 1 has all that it had, and takes lanes",
-	async (t) => {
-		const path = join(t.testdir(), "broker.db");
-		const fixture = join(
-			import.meta.dirname,
-			"../fixtures/state-version-1.db.gz",
-		);
-		writeFileSync(path, gunzipSync(readFileSync(fixture)));
-		t.equal(versionOf(path), 1);
-		let store = await open(t, path);
-		const check = async () => {
-			const sessions = await allSessions(store);
-			t.equal(sessions.length, 20);
-			t.match(sessions[0], {
-				clientId: "client-1",
-				username: "anna",
-				will: { topic: "will/1", qos: 2, delaySeconds: 30 },
-				subscriptions: [{}, { filter: "house/1/1/+", identifier: 1 }, {}],
-				receivedIds: [101],
-				queuedMessages: 140,
-				lastSequence: 200,
-			});
-			t.match(await store.readQueue(3, -1, 2, 1e6, QueuePart.All), {
-				messages: [
-					{ sequence: 1, qos: 2, packetId: 77, phase: DeliveryPhase.Released },
-					{ sequence: 2, message: { topic: "own/2" } },
-				],
-			});
-			const [first] = await waiting(store, 1);
-			t.equal(first, "s".repeat(50));
-			t.equal((await waiting(store, 1)).length, 140);
-			t.equal((await allRetained(store, "#", 100)).length, 300);
-			t.equal(`${await store.readValue("bridge", "position")}`, "42");
-		};
-		await check();
-		withLanes(store, 20);
-		store.lanes.replace(LATEST, 1, message("t", "new"), entry(), 0, null);
-		await store.close();
-		t.equal(versionOf(path), SCHEMA_VERSION);
-		store = await open(t, path);
-		await check();
-		t.strictSame(await ofTopic(store, "t"), ["new"]);
-	},
-);
-
-function versionOf(path: string): number {
-	const database = new Sqlite(path, { readonly: true });
-	try {
-		return Number(database.pragma("user_version", { simple: true }));
-	} finally {
-		database.close();
-	}
-}
