@@ -62,12 +62,18 @@ export class LoadConnection {
 		await this.#ask(Buffer.concat([header(0x10, body.length), body]));
 	}
 
-	async subscribe(filter: string, qos: number): Promise<void> {
-		const text = Buffer.from(filter);
+	subscribe(filter: string, qos: number): Promise<void> {
+		return this.subscribeAll([filter], qos);
+	}
+
+	/** In one packet. */
+	async subscribeAll(filters: readonly string[], qos: number): Promise<void> {
 		const body = Buffer.concat([
-			Buffer.from([0, 1, 0, text.length]),
-			text,
-			Buffer.from([qos]),
+			Buffer.from([0, 1]),
+			...filters.flatMap((filter) => {
+				const text = Buffer.from(filter);
+				return [Buffer.from([0, text.length]), text, Buffer.from([qos])];
+			}),
 		]);
 		await this.#ask(Buffer.concat([header(0x82, body.length), body]));
 	}
@@ -84,6 +90,11 @@ export class LoadConnection {
 			this.inflight++;
 		}
 		this.socket.write(bytes);
+	}
+
+	/** Resolves when all that was sent before has been read. */
+	ping(): Promise<void> {
+		return this.#ask(Buffer.from([0xc0, 0]));
 	}
 
 	async close(): Promise<void> {
