@@ -15,8 +15,10 @@ import { connectRaw } from "../support/raw-client.ts";
 import { type SpawnedBroker, spawnBroker } from "../support/spawn-broker.ts";
 import { clientIdOf, LARGE_STATE } from "../support/state-on-disk.ts";
 
-/** A start takes a quarter of a second on a quiet machine. */
+/** A start takes a quarter of a second on a quiet machine; */
 const LATEST_CONNACK_MS = 2000;
+/** on a busy one it may take so many times what a start without any state does. */
+const BUSY_SHARE = 4;
 const MOST_READ_BYTES = 20e6;
 /** The log is copied into the database before it grows beyond this. */
 const LARGEST_LOG_BYTES = 7.5e6;
@@ -60,8 +62,9 @@ async function checkStart(
 	empty: StartFigures,
 	again: () => Promise<unknown>,
 ): Promise<void> {
+	const latestMs = Math.max(LATEST_CONNACK_MS, BUSY_SHARE * empty.connackMs);
 	let figures = await coldStart(broker);
-	if (figures.connackMs > LATEST_CONNACK_MS) {
+	if (figures.connackMs > latestMs) {
 		t.comment(`the first took ${Math.round(figures.connackMs)} ms`);
 		await again();
 		figures = await coldStart(broker);
@@ -70,7 +73,7 @@ async function checkStart(
 	t.comment(
 		`CONNACK after ${Math.round(figures.connackMs)} ms (empty: ${Math.round(empty.connackMs)} ms), ${(readBytes / 1e6).toFixed(1)} MB read`,
 	);
-	t.ok(figures.connackMs <= LATEST_CONNACK_MS, "in time");
+	t.ok(figures.connackMs <= latestMs, "in time");
 	t.ok(readBytes <= MOST_READ_BYTES, "with little to read");
 	if (statfsSync(broker.dataDir).type !== TMPFS)
 		t.ok(readBytes > 0, "and nothing was in the cache");
