@@ -62,7 +62,12 @@ function openStderr(): number {
 			return openSync("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY);
 		}
 		if (stat.isSocket()) {
-			stderrSocket ??= new Socket({ fd: STDERR, writable: true });
+			// Not readable: systemd has shut that side, and whoever reads its end closes the socket.
+			stderrSocket ??= new Socket({
+				fd: STDERR,
+				readable: false,
+				writable: true,
+			});
 			stderrSocket.on("error", () => {}).unref();
 		}
 	} catch {
