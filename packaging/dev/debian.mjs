@@ -17,6 +17,8 @@ const packages = [
 				program: "aarch64-linux-gnu-strip",
 			},
 	{ name: "python3-paho-mqtt", python: "paho.mqtt.client" },
+	{ name: "systemd-container", program: "systemd-nspawn" },
+	{ name: "mmdebstrap", program: "mmdebstrap" },
 ];
 const policyFile = "/usr/sbin/policy-rc.d";
 
