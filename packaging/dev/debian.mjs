@@ -16,6 +16,13 @@ const packages = [
 				name: "binutils-aarch64-linux-gnu",
 				program: "aarch64-linux-gnu-strip",
 			},
+	// The virtual machine of the power-cut test, and what reads its disk.
+	{ name: "qemu-system-x86", program: "qemu-system-x86_64" },
+	{ name: "mmdebstrap", program: "mmdebstrap" },
+	{ name: "systemd-container", program: "systemd-nspawn" },
+	{ name: "openssh-client", program: "ssh" },
+	{ name: "cpio", program: "cpio" },
+	{ name: "e2fsprogs", program: "debugfs" },
 	{ name: "python3-paho-mqtt", python: "paho.mqtt.client" },
 	{ name: "systemd-container", program: "systemd-nspawn" },
 	{ name: "mmdebstrap", program: "mmdebstrap" },

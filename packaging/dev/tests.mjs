@@ -49,6 +49,18 @@ const programs = [
 		timeoutSeconds: 240,
 	},
 	{
+		name: "power cuts",
+		file: "test/crash/power.ts",
+		args: ["--states", "40", "--seconds", "40"],
+		timeoutSeconds: 900,
+	},
+	{
+		name: "damaged files",
+		file: "test/crash/damage.ts",
+		args: ["--count", "18"],
+		timeoutSeconds: 300,
+	},
+	{
 		name: "soak",
 		file: "test/soak/soak.ts",
 		args: ["--minutes", "1"],

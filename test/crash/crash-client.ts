@@ -32,6 +32,8 @@ export interface CrashClientOptions {
 	version: 4 | 5;
 	random: Random;
 	log: EventLog;
+	/** Packet ids are not soon used again. */
+	isRelaxed: boolean;
 }
 
 export interface ConnectOptions {
@@ -46,14 +48,15 @@ const KEEP_SECONDS = 3600;
 /** A session of MQTT 3.1.1 has no end. */
 const FOR_EVER_SECONDS = 0xffffffff;
 /** Few packet ids: each is soon used again, as by a client that has run for long. */
-const IDS = 3 * WINDOW;
+const FEW_IDS = 3 * WINDOW;
+const ALL_IDS = 65_535;
 const PACKET_ID_NOT_FOUND = 0x92;
 
 export class CrashClient {
 	readonly clientId: string;
 	readonly version: 4 | 5;
-	memory = new ClientMemory();
-	port: number;
+	readonly memory = new ClientMemory();
+	readonly #port: number;
 	readonly #log: EventLog;
 	readonly #answers = new Answers((what) => this.#wrong(what));
 	readonly #late: LateActs;
@@ -61,15 +64,17 @@ export class CrashClient {
 	#isConnected = false;
 	/** DISCONNECT has been sent. */
 	#isLeaving = false;
+	readonly #ids: number;
 	#lastId = 0;
 	#onClosed: (() => void)[] = [];
 
 	constructor(options: CrashClientOptions) {
 		this.clientId = options.clientId;
 		this.version = options.version;
-		this.port = options.port;
+		this.#port = options.port;
 		this.#late = new LateActs(options.random);
 		this.#log = options.log;
+		this.#ids = options.isRelaxed ? ALL_IDS : FEW_IDS;
 	}
 
 	get isConnected(): boolean {
@@ -171,7 +176,7 @@ export class CrashClient {
 
 	#open(): void {
 		const socket = connectTcp({
-			port: this.port,
+			port: this.#port,
 			host: "127.0.0.1",
 			noDelay: true,
 		});
@@ -321,7 +326,7 @@ export class CrashClient {
 
 	#freeId(): number {
 		do {
-			this.#lastId = (this.#lastId % IDS) + 1;
+			this.#lastId = (this.#lastId % this.#ids) + 1;
 		} while (
 			this.memory.outgoing.has(this.#lastId) ||
 			this.#answers.isAwaited(`suback ${this.#lastId}`) ||

@@ -77,8 +77,7 @@ export class EventLog {
 	}
 
 	add(who: string, deed: Deed): Event {
-		const ms = performance.timeOrigin + performance.now();
-		const at = Math.round(ms * 10) / 10;
+		const at = Math.round(now() * 10) / 10;
 		const event: Event = { at, disk: this.#disk(), who, ...deed };
 		for (const observer of this.#observers) observer(event);
 		if (this.#file !== null) {
@@ -98,6 +97,11 @@ export class EventLog {
 		this.flush();
 		if (this.#file !== null) closeSync(this.#file);
 	}
+}
+
+/** Unix time in milliseconds, by a clock that never jumps. */
+export function now(): number {
+	return performance.timeOrigin + performance.now();
 }
 
 export function readEvents(path: string): Event[] {

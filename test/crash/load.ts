@@ -1,12 +1,13 @@
 /**
  * The load of a crash test as a process of its own: `load.ts --port N --log FILE --seed N
- * [--busy MS] [--drain MS]`. The process that started it says by messages when the
+ * [--busy MS] [--drain MS] [--relaxed] [--disk-log FILE]`. The process that started it says by messages when the
  * broker has been killed and started, and when to end; it hears how many messages have been
  * acknowledged.
  */
 import { parseArgs } from "node:util";
 import { Random } from "../soak/random.ts";
 import type { Stage } from "./cast.ts";
+import { DiskLog } from "./disk-log.ts";
 import { EventLog } from "./events.ts";
 import { Troupe } from "./troupe.ts";
 
@@ -32,17 +33,25 @@ const { values } = parseArgs({
 		seed: { type: "string", default: "1" },
 		busy: { type: "string", default: "8" },
 		drain: { type: "string", default: "120000" },
+		"disk-log": { type: "string", default: "" },
+		relaxed: { type: "boolean", default: false },
 	},
 });
-const log = new EventLog(values.log);
+const diskLog = values["disk-log"];
+const disk = diskLog === "" ? null : new DiskLog(diskLog);
+const log = new EventLog(values.log, () => disk?.count() ?? 0);
 const stage: Stage = {
 	port: Number(values.port),
 	random: new Random(Number(values.seed)),
 	log,
 	isUp: true,
 	isOver: false,
+	isRelaxed: values.relaxed,
 };
-const troupe = new Troupe(stage, Number(values.busy), Number(values.drain));
+const troupe = new Troupe(stage, {
+	busyMs: Number(values.busy),
+	drainMs: Number(values.drain),
+});
 let acknowledged = 0;
 log.observe(({ did }) => {
 	if (did === "puback" || did === "pubrec") acknowledged++;

@@ -29,7 +29,7 @@ export class Arrivals {
 	readonly #world: World;
 	/** By subscriber and topic. */
 	readonly #streams = new Map<string, Map<string, Stream>>();
-	/** Arrivals that are not answered, by subscriber and packet id. */
+	/** The last arrival by subscriber, answer that ends it, and packet id. */
 	readonly #owed = new Map<string, Arrival>();
 	/** What a subscriber holds under a QoS 2 packet id until PUBREL, in words. */
 	readonly #held = new Map<string, string>();
@@ -56,8 +56,7 @@ export class Arrivals {
 				this.#got(event);
 				break;
 			case "answer":
-				if (event.packet !== "pubrec")
-					this.#answer(event.who, event.id, event.at);
+				this.#answer(event);
 				break;
 			default:
 		}
@@ -72,17 +71,19 @@ export class Arrivals {
 			const held = this.#held.get(key);
 			this.#held.set(key, what);
 			if (memory.received.has(id)) {
-				if (!dup || held !== what)
+				// A broker that has lost some time may not know what the id holds by now.
+				const isBinding = this.#world.lostFromMs === Number.POSITIVE_INFINITY;
+				if (isBinding && (!dup || held !== what))
 					this.#wrong(event, `under an id that holds ${held}`);
 				return; // The same handshake goes on.
 			}
 		}
 		this.received++;
-		if (qos > 0 && !topic.startsWith("kept/")) this.#arrive(event, key);
+		if (qos > 0 && !topic.startsWith("kept/")) this.#arrive(event);
 	}
 
-	#arrive(event: Got, key: string): void {
-		const { who, topic, number } = event;
+	#arrive(event: Got): void {
+		const { who, topic, number, qos, id } = event;
 		const { connection } = this.#world.client(who);
 		const stream = this.#stream(who, topic);
 		const earlier = stream.arrivals.get(number) ?? [];
@@ -96,7 +97,7 @@ export class Arrivals {
 		}
 		const arrival = { connection, answeredAt: Number.POSITIVE_INFINITY };
 		stream.arrivals.set(number, [...earlier, arrival]);
-		this.#owed.set(key, arrival);
+		this.#owed.set(`${who} ${qos === 2 ? "pubcomp" : "puback"} ${id}`, arrival);
 	}
 
 	/** Each time it was published is a message, and so is each arrival that is in doubt. */
@@ -132,8 +133,9 @@ export class Arrivals {
 		return this.#world.wasKilledBetween(answeredAt, onDiskAt);
 	}
 
-	#answer(who: string, id: number, at: number): void {
-		const arrival = this.#owed.get(`${who} ${id}`);
+	/** PUBACK is for QoS 1, PUBCOMP for QoS 2: an id may be in use for both, one after the other. */
+	#answer({ who, packet, id, at }: Event & { did: "answer" }): void {
+		const arrival = this.#owed.get(`${who} ${packet} ${id}`);
 		if (arrival !== undefined) arrival.answeredAt = at;
 	}
 

@@ -17,6 +17,7 @@ import {
 	Testator,
 } from "./cast.ts";
 import { CrashClient } from "./crash-client.ts";
+import { type Event, now } from "./events.ts";
 
 const everything: Habits["filters"] = [
 	{ filter: "flow/#", qos: 2 },
@@ -28,10 +29,21 @@ const once: Habits = { ...here, filters: [{ filter: "flow/#", qos: 1 }] };
 
 const DELAYED_WILL_SECONDS = 3;
 const RETRY_MS = 50;
+const LOOK_MS = 5000;
+
+export interface TroupeOptions {
+	/** How often each publisher publishes, at least, in milliseconds. */
+	busyMs: number;
+	/** How long the broker has to deliver what is left, and each client to come back, in ms. */
+	drainMs: number;
+	/** What is left is given up when nothing has happened for so long, in ms. */
+	quietMs?: number;
+}
 
 export class Troupe {
 	readonly #stage: Stage;
-	readonly #drainMs: number;
+	readonly #options: TroupeOptions;
+	#lastEventAt = 0;
 	readonly #publishers: readonly Publisher[];
 	readonly #subscribers: readonly Subscriber[];
 	/** Away from the set-up to the end: all it gets comes from the disk. */
@@ -44,13 +56,12 @@ export class Troupe {
 	/** Last messages that everybody has had. */
 	readonly #delivered = new Set<string>();
 
-	/**
-	 * @param busyMs how often each publisher publishes, at least, in milliseconds
-	 * @param drainMs how long the broker has to deliver what is left, and each client to
-	 * come back, in milliseconds
-	 */
-	constructor(stage: Stage, busyMs: number, drainMs: number) {
-		this.#drainMs = drainMs;
+	constructor(stage: Stage, options: TroupeOptions) {
+		const { busyMs } = options;
+		this.#options = options;
+		stage.log.observe(({ at }) => {
+			this.#lastEventAt = at;
+		});
 		this.#stage = stage;
 		this.#publishers = [
 			new Publisher(stage, "old-a", 4, busyMs),
@@ -81,14 +92,22 @@ export class Troupe {
 		];
 	}
 
-	/** Every client whose session has to be there to the end. */
-	get clients(): CrashClient[] {
-		return [
-			...this.#publishers,
-			...this.#subscribers,
-			this.#absent,
-			...this.#testators,
-		].map(({ client }) => client);
+	/** Everybody who has a session in the end knows what the events so far have taught. */
+	remember(events: readonly Event[]): void {
+		const roles: Role[] = [...this.#everybody, ...this.#testators];
+		const clients = new Map(
+			roles.map(({ client }) => [client.clientId, client]),
+		);
+		for (const event of events) clients.get(event.who)?.memory.apply(event);
+	}
+
+	/** Who is owed messages, or acknowledgements, to the end. */
+	get #everybody(): (Subscriber | Fickle | Publisher)[] {
+		return [...this.#receivers, ...this.#publishers];
+	}
+
+	get #receivers(): (Subscriber | Fickle)[] {
+		return [...this.#subscribers, this.#absent, ...this.#fickle];
 	}
 
 	async setUp(): Promise<void> {
@@ -100,13 +119,10 @@ export class Troupe {
 
 	/** @returns when it is on the disk, and all that came before it */
 	async #publishSentinel(): Promise<void> {
-		const { port, random, log } = this.#stage;
 		this.#sentinel ??= new CrashClient({
-			port,
+			...this.#stage,
 			clientId: "sentinel",
 			version: 4,
-			random,
-			log,
 		});
 		const sentinel = this.#sentinel;
 		await sentinel.connect();
@@ -120,24 +136,29 @@ export class Troupe {
 		const roles: Role[] = [
 			...this.#publishers,
 			...this.#subscribers,
-			...this.#fickle,
-			...this.#others,
 			...this.#testators,
 		];
+		if (!this.#stage.isRelaxed) roles.push(...this.#fickle, ...this.#others);
 		await Promise.all(roles.map((role) => role.play()));
 	}
 
 	/** A new client reads all retained messages. */
 	look(): Promise<void> {
 		this.#looks++;
-		return look(this.#stage, `reader-${this.#looks}`);
+		const { quietMs = LOOK_MS } = this.#options;
+		return look(this.#stage, `reader-${this.#looks}`, 4 * quietMs);
+	}
+
+	/** After a power cut: as {@link finish}, for what the disk holds. */
+	async resume(): Promise<void> {
+		await this.look();
+		await Promise.all(this.#testators.map((testator) => testator.depart()));
+		await this.#deliverAll();
 	}
 
 	/** Everybody comes back, waits until there is nothing left to come, and leaves for good. */
 	async finish(): Promise<void> {
-		await this.look();
-		await Promise.all(this.#testators.map((testator) => testator.depart()));
-		await this.#deliverAll();
+		await this.resume();
 		await this.#publishSentinel();
 		this.#stage.log.add("load", { did: "settled" });
 	}
@@ -149,14 +170,12 @@ export class Troupe {
 	}
 
 	async #deliverAll(): Promise<void> {
-		const subscribers = [...this.#subscribers, this.#absent, ...this.#fickle];
-		const everybody = [...subscribers, ...this.#publishers];
 		const arrived = new Set<string>();
 		const stop = this.#stage.log.observe((event) => {
 			if (event.did === "got")
 				arrived.add(`${event.who} ${event.topic} ${event.number}`);
 		});
-		await Promise.all(everybody.map((role) => this.#comeBack(role)));
+		await Promise.all(this.#everybody.map((role) => this.#comeBack(role)));
 		const isAcknowledged = () =>
 			this.#publishers.every(({ client }) => client.memory.outgoing.size === 0);
 		await this.#until(isAcknowledged);
@@ -164,7 +183,7 @@ export class Troupe {
 		await this.#until(isAcknowledged);
 		const last = this.#lastMessages();
 		await this.#until(() =>
-			subscribers.every(({ client: { clientId, memory } }) => {
+			this.#receivers.every(({ client: { clientId, memory } }) => {
 				const hasArrived = (what: string) =>
 					arrived.has(`${clientId} ${what}`) ||
 					this.#delivered.has(what) ||
@@ -174,7 +193,7 @@ export class Troupe {
 		);
 		for (const will of last) this.#delivered.add(will);
 		stop();
-		for (const { client } of everybody) await client.disconnect();
+		for (const { client } of this.#everybody) await client.disconnect();
 	}
 
 	/** The last message of each stream, and the last will of each testator: topic and number. */
@@ -189,14 +208,22 @@ export class Troupe {
 	}
 
 	async #comeBack(role: Role): Promise<void> {
-		const deadline = performance.now() + this.#drainMs;
-		while (!(await role.resume()) && performance.now() < deadline)
+		const deadline = performance.now() + this.#options.drainMs;
+		while (this.#stage.isUp && !(await role.resume())) {
+			if (performance.now() > deadline) return;
 			await pause(RETRY_MS);
+		}
 	}
 
 	/** Gives up after a while: what is missing is for the checker to say. */
 	async #until(condition: () => boolean): Promise<void> {
-		const deadline = performance.now() + this.#drainMs;
-		while (!condition() && performance.now() < deadline) await pause(RETRY_MS);
+		const { drainMs, quietMs = Number.POSITIVE_INFINITY } = this.#options;
+		const startedAt = now();
+		while (!condition() && this.#stage.isUp) {
+			const at = now();
+			if (at > startedAt + drainMs) return;
+			if (at > Math.max(startedAt, this.#lastEventAt) + quietMs) return;
+			await pause(RETRY_MS);
+		}
 	}
 }

@@ -13,7 +13,7 @@ import {
 
 const DAMAGES = 40;
 /** Nothing in the files tells that there was more. */
-const untellable = ["the log truncated"];
+const untellable = ["the log truncated", "the log's last frame half written"];
 
 function isComplete(counts: StateCounts): boolean {
 	return JSON.stringify(counts) === JSON.stringify(completeState);

@@ -9,6 +9,7 @@ import {
 import { Random } from "../soak/random.ts";
 
 const PAGE_BYTES = 4096;
+const FRAME_BYTES = 24 + PAGE_BYTES;
 
 type Damage = (path: string, random: Random) => void;
 
@@ -76,6 +77,13 @@ const damages: Readonly<Record<string, Damage>> = {
 	"the log truncated": (path, random) =>
 		changeLog(path, (log) =>
 			truncateSync(log, random.below(readFileSync(log).length)),
+		),
+	"the log's last frame half written": (path, random) =>
+		changeLog(path, (log) =>
+			change(log, (bytes) => {
+				const half = random.below(FRAME_BYTES - 512);
+				bytes.fill(0, bytes.length - half);
+			}),
 		),
 	"bits flipped in the log": (path, random) =>
 		changeLog(path, (log) => change(log, (bytes) => flip(bytes, random, 3))),

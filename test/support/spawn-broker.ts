@@ -10,7 +10,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -53,6 +53,8 @@ export interface SpawnOptions {
 	env?: Record<string, string>;
 	/** Words put before the command that replace themselves by it, like taskset. */
 	prefix?: string[];
+	/** A folder whose files are in the data folder from the beginning. */
+	dataFrom?: string;
 	/** How long a start may take, in milliseconds. */
 	startTimeoutMs?: number;
 }
@@ -66,6 +68,8 @@ export interface SpawnedBroker {
 	/** Process id; another one after `restart`. */
 	readonly pid: number;
 	readonly dataDir: string;
+	/** The process is no more. */
+	readonly hasEnded: boolean;
 	/** Everything written to stderr so far, all starts together. */
 	stderr(): string;
 	/** Ends it with SIGTERM and returns the exit code; throws when that takes over 15 s. */
@@ -112,11 +116,11 @@ export async function spawnBroker(
 export async function startBrokerProcess(
 	options: SpawnOptions = {},
 ): Promise<SpawnedBroker> {
-	const broker = new BrokerProcess(
-		options,
-		await mkdtemp(join(tmpdir(), "broker-test-")),
-	);
+	const folder = await mkdtemp(join(tmpdir(), "broker-test-"));
+	const broker = new BrokerProcess(options, folder);
 	try {
+		if (options.dataFrom !== undefined)
+			await cp(options.dataFrom, broker.dataDir, { recursive: true });
 		await broker.start();
 	} catch (error) {
 		await broker.dispose();
@@ -146,6 +150,10 @@ class BrokerProcess implements SpawnedBroker {
 		const pid = this.#child?.pid;
 		if (pid === undefined) throw new Error("the broker is not running");
 		return pid;
+	}
+
+	get hasEnded(): boolean {
+		return this.#child === undefined || hasEnded(this.#child);
 	}
 
 	stderr(): string {

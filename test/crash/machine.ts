@@ -1,0 +1,196 @@
+/**
+ * A virtual machine that logs what is written to its disk, with a broker in it. Made by the
+ * program `rig` (VMRIG names it); ends with the process at the latest.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { until } from "../system/waiting.ts";
+
+const projectFolder = resolve(import.meta.dirname, "../..");
+/** Where the broker is in the machine. */
+const HOME = "/opt/broker";
+const START_MS = 300_000;
+/** A machine without hardware support takes 20 s on a quiet host. */
+const BOOT_SECONDS = "600";
+const MEBIBYTE = 1024 * 1024;
+
+export class Machine {
+	readonly #rig: string;
+	readonly #folder = mkdtempSync(join(tmpdir(), "broker-vm-"));
+	readonly #name = `broker${process.pid}`;
+	readonly #onExit = () => this.#destroy();
+
+	constructor() {
+		this.#rig = findRig();
+		process.on("exit", this.#onExit);
+	}
+
+	/** The disk as it was when the log began, and the log. */
+	get startImage(): string {
+		return join(this.#folder, this.#name, "pre.img");
+	}
+
+	get writeLog(): string {
+		return join(this.#folder, this.#name, "wlog.img");
+	}
+
+	/** @param ports of the machine that are to be reached from here */
+	boot(...ports: number[]): void {
+		this.#run("build");
+		const forwards = ports.flatMap((port) => ["--port", `${port}`]);
+		this.#run("boot", "vm", "--log-writes", ...forwards);
+	}
+
+	/** Copies the bundle and what it needs into the machine. */
+	install(): void {
+		execFileSync(process.execPath, ["build.mjs", "bundle"], {
+			cwd: projectFolder,
+		});
+		const folder = join(this.#folder, "broker");
+		const addon = "better-sqlite3/prebuilds/linux-x64.node";
+		for (const name of [addon, "better-sqlite3/package.json"])
+			copy(
+				join(projectFolder, "node_modules", name),
+				join(folder, "node_modules", name),
+			);
+		copy(join(projectFolder, "build/broker.cjs"), join(folder, "broker.cjs"));
+		copy(process.execPath, join(folder, "node"));
+		copy(
+			"/usr/lib/x86_64-linux-gnu/libatomic.so.1",
+			join(folder, "libatomic.so.1"),
+		);
+		const archive = execFileSync("tar", ["-C", folder, "-c", "--gzip", "."], {
+			maxBuffer: 400 * MEBIBYTE,
+		});
+		this.#feed(
+			archive,
+			"run",
+			"-i",
+			`mkdir -p ${HOME} && tar -xzC ${HOME} && sync`,
+		);
+		rmSync(folder, { recursive: true });
+	}
+
+	/** @returns the port here */
+	async startBroker(
+		name: string,
+		port: number,
+		config: Record<string, string>,
+	): Promise<number> {
+		const lines = Object.entries({
+			"listener.tcp.default": `0.0.0.0:${port}`,
+			"listener.ws.default": "off",
+			allow_anonymous: "on",
+			data_dir: dataFolder(name),
+			...config,
+		}).map(([key, value]) => `${key} = ${value}\n`);
+		const file = join(this.#folder, `${name}.conf`);
+		writeFileSync(file, lines.join(""));
+		this.#run("put", file, `${HOME}/`);
+		const log = `/dev/shm/${name}.log`;
+		const command = `env LD_LIBRARY_PATH=${HOME} ${HOME}/node ${HOME}/broker.cjs -c ${HOME}/${name}.conf`;
+		this.#run(
+			"run",
+			`setsid ${command} >${log} 2>&1 </dev/null & echo $! >/dev/shm/${name}.pid`,
+		);
+		await until(
+			() =>
+				this.#try(
+					`grep -q 'is ready' ${log} || ! kill -0 $(cat /dev/shm/${name}.pid)`,
+				),
+			"the broker starts in the machine",
+			START_MS,
+		);
+		if (!this.#try(`grep -q 'is ready' ${log}`))
+			throw new Error(
+				`the broker ended in the machine:\n${this.#run("run", `cat ${log}`)}`,
+			);
+		return Number(this.#run("addr", `${port}`).trim().split(":")[1]);
+	}
+
+	killBroker(name: string): void {
+		this.#run("run", `kill -9 $(cat /dev/shm/${name}.pid)`);
+	}
+
+	/** The machine is gone, its disk stays. */
+	cutPower(): void {
+		this.#run("powercut");
+	}
+
+	destroy(): void {
+		process.off("exit", this.#onExit);
+		this.#destroy();
+	}
+
+	#destroy(): void {
+		spawnSync(this.#rig, ["down"], { env: this.#environment });
+		rmSync(this.#folder, { recursive: true, force: true });
+	}
+
+	#try(command: string): boolean {
+		const { status } = spawnSync(this.#rig, ["run", command], {
+			env: this.#environment,
+			stdio: "ignore",
+		});
+		return status === 0;
+	}
+
+	#run(...words: string[]): string {
+		return this.#feed(null, ...words);
+	}
+
+	#feed(input: Buffer | null, ...words: string[]): string {
+		const { status, stdout, stderr } = spawnSync(
+			"nice",
+			["-n", "3", this.#rig, ...words],
+			{
+				...(input !== null && { input }),
+				env: this.#environment,
+				encoding: "utf8",
+				maxBuffer: 10 * MEBIBYTE,
+			},
+		);
+		if (status === 0) return stdout;
+		throw new Error(`rig ${words.join(" ")}: ${status}\n${stdout}${stderr}`);
+	}
+
+	get #environment(): NodeJS.ProcessEnv {
+		return {
+			RIG_BOOT_WAIT: BOOT_SECONDS,
+			...process.env,
+			RIG_STATE: this.#folder,
+			RIG_NAME: this.#name,
+		};
+	}
+}
+
+/** Where a broker's data is in the machine. */
+export function dataFolder(name: string): string {
+	return `/var/lib/${name}`;
+}
+
+function findRig(): string {
+	const rig = resolve(
+		projectFolder,
+		process.env.VMRIG || "../shared/vmrig/rig",
+	);
+	if (!existsSync(rig))
+		throw new Error(
+			`${rig} is missing: the power-cut test needs a virtual machine that logs its disk's writes; set VMRIG to the program that makes it`,
+		);
+	return rig;
+}
+
+function copy(from: string, to: string): void {
+	mkdirSync(dirname(to), { recursive: true });
+	copyFileSync(from, to);
+}
