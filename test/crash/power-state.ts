@@ -26,7 +26,7 @@ export interface PowerState {
 
 export const SYNC_INTERVAL_MS = 1000;
 /** A sync takes its time, on a disk and a machine that are busy. */
-const LATE_MS = 3000;
+const LATE_MS = 5000;
 const DRAIN_MS = 30_000;
 const START_MS = 60_000;
 

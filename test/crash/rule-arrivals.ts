@@ -71,9 +71,11 @@ export class Arrivals {
 			const held = this.#held.get(key);
 			this.#held.set(key, what);
 			if (memory.received.has(id)) {
-				// A broker that has lost some time may not know what the id holds by now.
+				// A broker that has lost some time does not know what the id holds by now: its
+				// client takes the message for the other one, and that is all there is to see.
 				const isBinding = this.#world.lostFromMs === Number.POSITIVE_INFINITY;
-				if (isBinding && (!dup || held !== what))
+				if (!isBinding && held !== what) this.#arrive(event);
+				else if (!dup || held !== what)
 					this.#wrong(event, `under an id that holds ${held}`);
 				return; // The same handshake goes on.
 			}

@@ -70,6 +70,7 @@ export class Subscriptions {
 	/** Everything that was sent and acknowledged has to be there by now. */
 	finish(): void {
 		for (const who of this.#all.keys()) {
+			if (!this.#world.cameBack(who)) continue;
 			this.#close(who);
 			for (const owed of this.#of(who).owed) this.#checkOwed(who, owed);
 		}

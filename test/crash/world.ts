@@ -86,6 +86,12 @@ export class World {
 		return number;
 	}
 
+	/** It was there after the last kill. */
+	cameBack(who: string): boolean {
+		const { endedAt } = this.client(who).connection;
+		return endedAt > (this.killedAt.at(-1) ?? 0);
+	}
+
 	/** Whether the broker was killed between two moments. */
 	wasKilledBetween(fromMs: number, toMs: number): boolean {
 		return this.killedAt.some((at) => at >= fromMs && at <= toMs);
