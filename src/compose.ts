@@ -2,7 +2,6 @@
  * The composition root: from a loaded configuration to a running broker. The only
  * place that knows all parts; the parts do not know it.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Broker } from "./broker/broker.ts";
 import {
@@ -10,6 +9,8 @@ import {
 	type Extension,
 	type Surroundings,
 } from "./broker/broker-api.ts";
+import { memoryDatabaseLimit, memoryLimit } from "./broker/memory-plan.ts";
+import type { SafeMode } from "./broker/safe-mode.ts";
 import type { ListenerSettings, Settings } from "./config/config.ts";
 import { writeRules } from "./config/write-rules.ts";
 import { Connection } from "./connection/connection.ts";
@@ -18,7 +19,9 @@ import { extensions } from "./extensions/index.ts";
 import { Parking } from "./parking.ts";
 import type { ByteBudget } from "./platform/byte-budget.ts";
 import type { Clock } from "./platform/clock.ts";
+import { canWriteTo } from "./platform/folder.ts";
 import type { Logger } from "./platform/logger.ts";
+import { machineMemory } from "./platform/machine-memory.ts";
 import { ReasonCode } from "./protocol/reason-codes.ts";
 import type { Store } from "./store/store.ts";
 import { StoreClient } from "./store/store-client.ts";
@@ -35,6 +38,8 @@ export interface Composition {
 	readonly awayInMemory?: number;
 	/** Absent in tests without a process around the broker. */
 	readonly surroundings?: Surroundings;
+	/** Entered by whoever made the store. */
+	readonly safeMode?: SafeMode;
 }
 
 const noSurroundings: Surroundings = {
@@ -66,11 +71,8 @@ export class RunningBroker {
 
 	/** Opens the store, brings back what it holds, and lets clients in. */
 	async start(): Promise<void> {
-		if (this.#settings.persistence) {
-			const { data_dir } = this.#settings;
-			await mkdir(data_dir, { recursive: true, mode: 0o750 });
-		}
 		await this.broker.store.open();
+		this.broker.safeMode.begin(this.broker);
 		this.broker.wear.start();
 		this.broker.watchMemory();
 		await this.broker.restore();
@@ -125,36 +127,56 @@ export class RunningBroker {
 /** Kept on the disk next to the database, for the removals of a full disk. */
 const BALLAST_BYTES = 8 * 1024 * 1024;
 
-/** `store.max_bytes` as the store takes it: 0 for no limit. */
-export function storeLimit(settings: Settings): number {
-	const limit = settings["store.max_bytes"];
+/** What the database may become, in bytes; 0 for no limit. */
+export function storeLimit(settings: Settings, isInMemory: boolean): number {
+	const limit = Math.min(
+		settings["store.max_bytes"],
+		isInMemory ? memoryShare(settings) : Number.POSITIVE_INFINITY,
+	);
 	return limit === Number.POSITIVE_INFINITY ? 0 : limit;
 }
 
+function memoryShare(settings: Settings): number {
+	const limit = memoryLimit(settings.memory_limit, machineMemory());
+	return memoryDatabaseLimit(limit);
+}
+
+export interface StoreParts {
+	readonly settings: Settings;
+	readonly clock: Clock;
+	readonly log: Logger;
+	/** On already: the database is not touched. Else entered when it cannot be used. */
+	readonly safeMode: SafeMode;
+	readonly resetState: boolean;
+	wasKilled(): boolean;
+	onFatal(error: Error): void;
+}
+
 /** The store that the settings ask for, in `data_dir`, not opened yet. */
-export function createStore(
-	settings: Settings,
-	clock: Clock,
-	log: Logger,
-	onFatal: (error: Error) => void,
-	resetState: boolean,
-): Store {
+export function createStore(parts: StoreParts): Store {
+	const { settings, clock, log, safeMode, resetState } = parts;
+	const { data_dir } = settings;
+	const isInMemory = !settings.persistence || safeMode.isOn;
 	return new StoreClient({
 		resetState,
-		path: settings.persistence
-			? join(settings.data_dir, "broker.db")
-			: ":memory:",
+		path: isInMemory ? ":memory:" : join(data_dir, "broker.db"),
 		clock,
 		commitIntervalMs: settings["store.commit_interval"],
 		lazyIntervalMs: settings["store.lazy_interval"],
 		writeRules: writeRules(settings),
-		maxBytes: storeLimit(settings),
+		maxBytes: storeLimit(settings, isInMemory),
 		ballastBytes: BALLAST_BYTES,
 		...(settings.durability === "relaxed" && {
 			syncIntervalMs: settings["store.sync_interval"],
 		}),
-		onFatal,
+		wasKilled: () => parts.wasKilled(),
+		onFatal: (error) => parts.onFatal(error),
 		onNotice: (words) => log.store.warning(words),
+		onRefused: ({ kind, message }) => {
+			if (kind !== "unusable" || resetState) return null;
+			safeMode.enter(message, () => canWriteTo(data_dir));
+			return storeLimit(settings, true);
+		},
 	});
 }
 

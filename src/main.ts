@@ -160,6 +160,7 @@ async function run(
 					error,
 				},
 			);
+			service.noteEnd(error.message);
 			process.exit(ExitCode.StoreDied);
 		},
 		resetState,
@@ -167,6 +168,7 @@ async function run(
 	);
 	process.on("uncaughtException", (error) => {
 		log.system.error("unexpected failure, please report it", { error });
+		service.noteEnd(`unexpected failure: ${error.message}`);
 		process.exit(ExitCode.Internal);
 	});
 	handleReload(service, log);

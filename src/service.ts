@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ReloadReport } from "./broker/broker-api.ts";
+import { SafeMode } from "./broker/safe-mode.ts";
 import { createStore, RunningBroker, storeLimit } from "./compose.ts";
 import {
 	ConfigError,
@@ -16,6 +17,7 @@ import {
 } from "./config/config.ts";
 import { reloadConfig } from "./config/reload.ts";
 import { writeRules } from "./config/write-rules.ts";
+import { countStarts, type FailedStarts } from "./failed-starts.ts";
 import { systemClock } from "./platform/clock.ts";
 import { heartbeatFile } from "./platform/heartbeat-file.ts";
 import {
@@ -40,6 +42,8 @@ export class Service {
 	readonly #resetState: boolean;
 	readonly #supervision: Supervision;
 	#running: RunningBroker | null = null;
+	/** Null where they are not counted. */
+	#starts: FailedStarts | null = null;
 	/** The start and all reloads so far, one after the other. */
 	#lastStep: Promise<unknown> = Promise.resolve();
 
@@ -85,32 +89,35 @@ export class Service {
 	async #start(): Promise<void> {
 		const { settings, listeners } = this.#config;
 		const log = this.#log;
-		const store = createStore(
+		const safeMode = new SafeMode();
+		const starts = countStarts(settings, this.#resetState, safeMode);
+		this.#starts = starts;
+		const store = createStore({
 			settings,
-			systemClock,
+			clock: systemClock,
 			log,
-			this.#onFatal,
-			this.#resetState,
-		);
+			safeMode,
+			resetState: this.#resetState,
+			wasKilled: () => starts?.wasKilled === true,
+			onFatal: this.#onFatal,
+		});
 		const running = new RunningBroker({
 			settings,
 			clock: systemClock,
 			log,
 			store,
 			surroundings: { reload: () => this.reload() },
+			safeMode,
 		});
 		this.#running = running;
 		for (const listener of listeners) await running.listen(listener);
 		this.#supervision.opening(settings);
-		await running.start();
+		// Not before: a start that does not come so far leaves data_dir as it is.
+		await (starts?.count(() => running.start()) ?? running.start());
 		for (const listener of running.listeners.values()) {
 			logListening(log, listener);
 		}
-		log.system.info(
-			settings.persistence
-				? `data in ${resolve(settings.data_dir)}`
-				: "persistence is off: what is acknowledged does not survive a restart",
-		);
+		log.system.info(describePlace(settings, safeMode.isOn));
 		log.system.info(
 			`broker ${version} is ready; stop it with Ctrl-C or kill ${process.pid}`,
 		);
@@ -118,11 +125,17 @@ export class Service {
 		this.#supervision.ready(running, format);
 	}
 
+	/** The process ends by a failure of its own, of which the next start is to know. */
+	noteEnd(words: string): void {
+		this.#starts?.noteEnd(words);
+	}
+
 	async stop(): Promise<void> {
 		const running = this.#running;
 		this.#running = null;
 		if (running === null) return;
 		this.#supervision.stopping(running.broker.connections.size);
+		this.#starts?.stopped();
 		await running.stop();
 		await goodbye(running);
 		this.#supervision.stopped();
@@ -156,7 +169,7 @@ export class Service {
 		const { settings, options, notices } = this.#config;
 		this.#log.configure(logOptions(settings, options.underSystemd));
 		const { broker } = running;
-		broker.store.setMaxBytes(storeLimit(settings));
+		broker.store.setMaxBytes(storeLimit(settings, broker.isInMemory));
 		broker.store.setWriteRules(writeRules(settings));
 		broker.budgets.unauthenticated.limit = settings.unauthenticated_bytes;
 		broker.limitMemory();
@@ -270,6 +283,17 @@ export function logOptions(
 		classes,
 		format: format === "auto" ? (underSystemd ? "systemd" : "text") : format,
 	};
+}
+
+function describePlace(
+	{ persistence, data_dir }: Settings,
+	isSafeMode: boolean,
+): string {
+	if (!persistence)
+		return "persistence is off: what is acknowledged does not survive a restart";
+	return isSafeMode
+		? `SAFE MODE: nothing is kept in ${resolve(data_dir)}`
+		: `data in ${resolve(data_dir)}`;
 }
 
 const schemes: Readonly<Record<string, string>> = {

@@ -106,6 +106,11 @@ export class BrokerApi {
 		return this.#broker.log;
 	}
 
+	/** The state is in memory only: whoever forwards what is acknowledged must not begin. */
+	get isSafeMode(): boolean {
+		return this.#broker.safeMode.isOn;
+	}
+
 	get status(): BrokerStatus {
 		return statusOf(this.#broker);
 	}

@@ -44,6 +44,8 @@ export interface BrokerStatus {
 	readonly store: Readonly<StoreCounters>;
 	/** Whether the database can be written, and what is done while it cannot. */
 	readonly degraded: DegradedStatus;
+	/** What somebody has to see to, in words: safe mode, a database in trouble. */
+	readonly alarms: readonly string[];
 	/** How much memory is charged, to whom, and what is done about it. */
 	readonly memory: MemoryStatus;
 	/** What is written to the disk, at what pace, and for what. */
@@ -80,9 +82,12 @@ export function statusOf(broker: Broker): BrokerStatus {
 		listeners: [...broker.listeners.values()].map(
 			({ name, addresses, connections }) => ({ name, addresses, connections }),
 		),
-		durability: durabilityOf(settings),
+		durability: durabilityOf(settings, broker.isInMemory),
 		store: broker.store.counters,
 		degraded: broker.degraded.status,
+		alarms: [broker.safeMode.alarm, broker.store.counters.trouble].filter(
+			Boolean,
+		),
 		memory: broker.overload.status,
 		wear: broker.wear.status,
 		budgets: broker.budgets.all,
@@ -94,6 +99,7 @@ export function statusOf(broker: Broker): BrokerStatus {
 export function statusLines(status: BrokerStatus): StatusLines[] {
 	const { counters, store, memory } = status;
 	return [
+		...alarmLines(status),
 		[
 			"clients",
 			`${status.connections} connected, ${plural(status.sessions, "session")}, ${plural(status.subscriptions, "subscription")}`,
@@ -118,6 +124,13 @@ export function statusLines(status: BrokerStatus): StatusLines[] {
 		["power cut", describeDurability(status.durability)],
 		...listenerLines(status.listeners),
 	];
+}
+
+/** Trouble of the database stands beside its place. */
+function alarmLines({ alarms, degraded }: BrokerStatus): StatusLines[] {
+	return alarms
+		.filter((alarm) => alarm !== degraded.trouble)
+		.map((alarm) => ["ALARM", alarm]);
 }
 
 function listenerLines(listeners: readonly ListenerStatus[]): StatusLines[] {
@@ -148,14 +161,17 @@ function troubleLines(degraded: DegradedStatus): string[] {
 
 function describeDurability({ mode, lossWindowMs }: DurabilityStatus): string {
 	if (mode === "memory")
-		return "everything is lost with the process: what is acknowledged is in memory only (persistence = off)";
+		return "everything is lost with the process: what is acknowledged is in memory only (persistence = off, or safe mode)";
 	if (mode === "strict")
 		return "loses nothing that was acknowledged (durability = strict)";
 	return `may lose what was acknowledged in the last ${inTime(lossWindowMs ?? 0)} (durability = relaxed, store.sync_interval)`;
 }
 
-function durabilityOf(settings: Settings): DurabilityStatus {
-	if (!settings.persistence) return { mode: "memory", lossWindowMs: null };
+function durabilityOf(
+	settings: Settings,
+	isInMemory: boolean,
+): DurabilityStatus {
+	if (isInMemory) return { mode: "memory", lossWindowMs: null };
 	if (settings.durability === "strict")
 		return { mode: "strict", lossWindowMs: 0 };
 	return { mode: "relaxed", lossWindowMs: settings["store.sync_interval"] };

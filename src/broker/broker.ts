@@ -34,6 +34,7 @@ import { memoryBudget, memoryLimit } from "./memory-plan.ts";
 import { Overload, Stage } from "./overload.ts";
 import { PublisherPace } from "./publisher-pace.ts";
 import { Router } from "./router.ts";
+import { SafeMode } from "./safe-mode.ts";
 import { handOverStored, sharedFilters } from "./shared-handover.ts";
 import { Statistics } from "./statistics.ts";
 import { Wear } from "./wear.ts";
@@ -62,6 +63,7 @@ export interface BrokerOptions {
 	readonly store: Store;
 	/** Sessions that stay in memory without a client; others sleep. */
 	readonly awayInMemory?: number;
+	readonly safeMode?: SafeMode;
 }
 
 export class Broker implements SessionObserver {
@@ -84,6 +86,7 @@ export class Broker implements SessionObserver {
 	readonly budgets: Budgets;
 	readonly overload: Overload;
 	readonly pace: PublisherPace;
+	readonly safeMode: SafeMode;
 	/** What is written to the disk. */
 	readonly wear: Wear;
 	/** What is done while the database cannot be written. */
@@ -103,6 +106,7 @@ export class Broker implements SessionObserver {
 		this.wheel = new TimerWheel(options.clock);
 		this.logLimit = new RateLimit(options.clock, LOG_INTERVAL_MS);
 		this.budgets = new Budgets(options.settings);
+		this.safeMode = options.safeMode ?? new SafeMode();
 		this.pace = new PublisherPace(options.clock);
 		const { counters } = this.store;
 		this.wear = new Wear({ clock: this.clock, log: this.log, counters });
@@ -200,7 +204,7 @@ export class Broker implements SessionObserver {
 			}
 			if (page.length === 0) break;
 		}
-		this.registry.endOverdue();
+		this.registry.endRestore();
 	}
 
 	/** Ends the connections of a listener that is no more. */
@@ -288,9 +292,14 @@ export class Broker implements SessionObserver {
 		this.router.publishWill(session, will);
 	}
 
+	/** All state is lost with the process. */
+	get isInMemory(): boolean {
+		return !this.settings.persistence || this.safeMode.isOn;
+	}
+
 	#refreshBudgets(): void {
 		this.budgets.refresh(
-			this.settings,
+			this.isInMemory,
 			this.store,
 			this.router.subscriptions.routeBytes,
 			this.counters.queuedBytes,

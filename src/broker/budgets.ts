@@ -68,11 +68,12 @@ export class Budgets {
 	}
 
 	/**
+	 * @param isInMemory the whole database is
 	 * @param routeBytes what the cache of routes holds
-	 * @param queuedBytes what is in queues, which without persistence is in memory
+	 * @param queuedBytes what is in queues
 	 */
 	refresh(
-		settings: Settings,
+		isInMemory: boolean,
 		store: Store,
 		routeBytes: number,
 		queuedBytes: number,
@@ -80,8 +81,7 @@ export class Budgets {
 		const { pendingBytes, retainedBytes } = store.counters;
 		this.#routes.setTo(routeBytes);
 		this.#commits.setTo(OPERATION_SHARE * pendingBytes);
-		const inMemory = settings.persistence ? 0 : queuedBytes + retainedBytes;
-		this.#database.setTo(inMemory);
+		this.#database.setTo(isInMemory ? queuedBytes + retainedBytes : 0);
 	}
 
 	#make(name: string, key: string): ByteBudget {

@@ -46,6 +46,11 @@ export function memoryBudget(limitBytes: number, baseBytes: number): number {
 	return Math.max(LEAST_BUDGET, Math.floor(rest * (1 - SLACK)));
 }
 
+/** How large a database in memory may become, in bytes: what is left serves the clients. */
+export function memoryDatabaseLimit(limitBytes: number): number {
+	return Math.floor(memoryBudget(limitBytes, TYPICAL_BASE) / 2);
+}
+
 /** V8's limit of old space in MB: a backstop well above what the budget lets grow. */
 export function heapLimitMegabytes(limitBytes: number): number {
 	const budget = memoryBudget(limitBytes, TYPICAL_BASE);

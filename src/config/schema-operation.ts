@@ -105,6 +105,15 @@ export const storeFields = defineFragment({
 			doc: "While the database cannot be written (the disk is full or broken), clients whose messages, subscriptions or sessions have to be stored wait this long. Then they are refused: MQTT 5 clients by reason code 0x97 (quota exceeded), clients of older versions by the end of their connection, as that is what makes them send again. Everything that needs no disk goes on meanwhile, and all of it when the disk is well again. Raise it when clients lose what is refused; 0 refuses at once.",
 		},
 		{
+			key: "store.max_failed_starts",
+			type: "integer",
+			default: "3",
+			min: 0,
+			max: 100,
+			runtime: false,
+			doc: "After so many crashes in a row, each before the broker had run for a minute, the next start leaves the database alone and begins in safe mode: with empty state in memory, an alarm in the log and in $SYS/broker/alarm, and no promise that what is acknowledged survives a restart. An orderly stop ends the row. 0: never.",
+		},
+		{
 			key: "store.max_bytes",
 			type: "size",
 			default: "unlimited",

@@ -234,10 +234,11 @@ export class SessionRegistry implements DeadlineOwner {
 	}
 
 	/**
-	 * Publishes wills and ends sessions whose time was up before the start, before a client
-	 * can come back and stop them; all sessions are there by now.
+	 * All sessions are back: writes what has changed, publishes wills and ends sessions whose
+	 * time was up before the start, before a client can come back and stop them.
 	 */
-	endOverdue(): void {
+	endRestore(): void {
+		this.#restorer.writeChanges();
 		for (const session of this.#restorer.takeDueWills())
 			this.onWillDue(session); // [MQTT-3.1.2-8]
 		for (const session of this.#restorer.takeOverdue()) {

@@ -25,6 +25,9 @@ export class SessionRestorer {
 	readonly #parts: RestorerParts;
 	#overdue: Session[] = [];
 	#dueWills: Session[] = [];
+	/** What the start has to write: later, or on a full disk its reads would wait for that. */
+	#toSave: Session[] = [];
+	#toDelete: number[] = [];
 
 	constructor(parts: RestorerParts) {
 		this.#parts = parts;
@@ -35,7 +38,7 @@ export class SessionRestorer {
 		const { context, sessions, deadlines, wills } = this.#parts;
 		const hasEnded = saved.expirySeconds === 0;
 		if (hasEnded && saved.queuedMessages === 0) {
-			context.store.deleteSession(saved.key, null);
+			this.#toDelete.push(saved.key);
 			return null;
 		}
 		if (this.#restoreAsleep(saved)) return null;
@@ -46,7 +49,7 @@ export class SessionRestorer {
 			return session;
 		}
 		sessions.add(session);
-		if (saved.disconnectedAtMs === 0) saveSession(session, null);
+		if (saved.disconnectedAtMs === 0) this.#toSave.push(session);
 		const elapsedMs = this.#elapsedMs(saved);
 		const endInMs = expiryMs(session.expirySeconds) - elapsedMs;
 		const willInMs = wills.delayMs(session) - elapsedMs;
@@ -60,6 +63,15 @@ export class SessionRestorer {
 		);
 		sessions.release(session);
 		return session;
+	}
+
+	/** Once all sessions are back. */
+	writeChanges(): void {
+		const { store } = this.#parts.context;
+		for (const key of this.#toDelete) store.deleteSession(key, null);
+		for (const session of this.#toSave) saveSession(session, null);
+		this.#toDelete = [];
+		this.#toSave = [];
 	}
 
 	/** Sessions whose will was due before the start; once all others are back. */

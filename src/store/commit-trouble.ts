@@ -29,10 +29,12 @@ export function describeTrouble(
 	maxBytes: number,
 ): string {
 	const what = (error as Error).message;
-	return `the database cannot be written: ${what}: ${path}${describeSpace(path, maxBytes)}; ${advice(error, maxBytes)}; acknowledgements wait and writing is tried again every second`;
+	return `the database cannot be written: ${what}: ${path}${describeSpace(path, maxBytes)}; ${advice(error, path, maxBytes)}; acknowledgements wait and writing is tried again every second`;
 }
 
-function advice(error: unknown, maxBytes: number): string {
+function advice(error: unknown, path: string, maxBytes: number): string {
+	if (path === ":memory:")
+		return "what waits for absent clients fills the memory that there is for it: raise memory_limit";
 	if (!errorCode(error).startsWith("SQLITE_FULL"))
 		return "look at the disk and at the permissions of the folder";
 	return maxBytes > 0

@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { howToMend } from "../platform/folder.ts";
 import { errorCode } from "./damage-signs.ts";
 import { StoreRefusal } from "./store-refusal.ts";
 
@@ -22,16 +24,8 @@ export function inWords(error: unknown, path: string): StoreRefusal {
 	const { message } = error as Error;
 	const code = errorCode(error);
 	if (code.startsWith("SQLITE_BUSY")) return rival(path, holder(path), error);
-	const words = `cannot open the database ${path}: ${message}${advice(code)}`;
+	const words = `cannot open the database ${path}: ${message}; ${howToMend(dirname(path))}`;
 	return new StoreRefusal("unusable", words, { cause: error });
-}
-
-function advice(code: string): string {
-	if (code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY"))
-		return "; the folder and the file must be writable for the user the broker runs as";
-	if (code.startsWith("SQLITE_FULL") || code.startsWith("SQLITE_IOERR"))
-		return "; look at the free space and the health of the disk";
-	return "";
 }
 
 /** Who holds a lock on the file, as far as Linux tells; empty for nobody. */

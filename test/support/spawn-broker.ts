@@ -188,6 +188,8 @@ class BrokerProcess implements SpawnedBroker {
 		return configText(
 			{
 				data_dir: this.dataDir,
+				// Tests that kill it again and again mean no failure of its start.
+				"store.max_failed_starts": "0",
 				"listener.tcp.default": `127.0.0.1:${this.port}`,
 				"listener.ws.default": `127.0.0.1:${this.wsPort}`,
 				...this.#options.config,

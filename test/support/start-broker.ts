@@ -2,6 +2,7 @@
 import { type Duplex, duplexPair } from "node:stream";
 import type { Test } from "tap";
 import type { Broker } from "../../src/broker/broker.ts";
+import type { SafeMode } from "../../src/broker/safe-mode.ts";
 import { RunningBroker } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { Connection } from "../../src/connection/connection.ts";
@@ -18,6 +19,7 @@ export interface StartOptions {
 	/** Stands in for the store. */
 	readonly store?: Store;
 	readonly clock?: FakeClock;
+	readonly safeMode?: SafeMode;
 	/** What peers look like to the broker. */
 	readonly info?: Partial<StreamInfo>;
 	/** Sessions without a client that stay in memory; by default the others sleep beyond a thousand. */
@@ -74,6 +76,7 @@ export async function startBroker(
 		...(options.awayInMemory !== undefined && {
 			awayInMemory: options.awayInMemory,
 		}),
+		...(options.safeMode && { safeMode: options.safeMode }),
 	});
 	await running.start();
 	let stopped: Promise<void> | null = null;

@@ -39,6 +39,8 @@ export class HandStarted {
 		const command = /\.c?[jt]s$/.test(entry)
 			? [process.execPath, entry]
 			: [entry];
+		// As another user the test runner's own hooks, which come that way, fail at the end.
+		if (uid !== undefined) command.unshift("env", "-u", "NODE_OPTIONS");
 		const [program = entry, ...first] = command;
 		this.child = spawn(program, [...first, ...args], {
 			cwd: cwd ?? projectRoot,

@@ -69,6 +69,7 @@ function figures(broker: BrokerApi): readonly [string, string | number][] {
 		["store/messages/count", counters.queuedMessages],
 		["store/messages/bytes", counters.queuedBytes],
 		["store/trouble", store.trouble || "none"],
+		["alarm", status.alarms.join("; ") || "none"],
 		["bytes/received", statistics.bytesReceived],
 		["messages/received", statistics.packetsReceived],
 		["publish/messages/received", statistics.publishReceived],

@@ -471,7 +471,7 @@ t.test(
 	async (t) => {
 		const { context, registry, observer, open } = setUp();
 		registry.restore(savedSession({ will: will("w", 0) }));
-		registry.endOverdue();
+		registry.endRestore();
 		t.strictSame(observer.take(), ["will c w"]);
 		open({ clientId: "c", cleanStart: false });
 		context.clock.advance(1000);
@@ -494,6 +494,7 @@ t.test(
 	async (t) => {
 		const { context, registry, observer, saved } = setUp();
 		registry.restore(savedSession({ will: will("w", 10) }));
+		registry.endRestore();
 		const [row] = await saved();
 		t.equal(row?.disconnectedAtMs, context.clock.wallMs());
 		context.clock.advance(9900);
@@ -510,6 +511,7 @@ t.test(
 		context.store.putSession(savedSession({ expirySeconds: 0 }), null);
 		t.equal(registry.restore(savedSession({ expirySeconds: 0 })), null);
 		t.equal(registry.size, 0);
+		registry.endRestore();
 		await committed(context.store);
 		t.strictSame(await context.store.readSessions(0, 9), []);
 	},
