@@ -9,6 +9,7 @@ import {
 	type Extension,
 	type Surroundings,
 } from "./broker/broker-api.ts";
+import { ClockWatch } from "./broker/clock-watch.ts";
 import { memoryDatabaseLimit, memoryLimit } from "./broker/memory-plan.ts";
 import type { SafeMode } from "./broker/safe-mode.ts";
 import type { ListenerSettings, Settings } from "./config/config.ts";
@@ -20,6 +21,7 @@ import { Parking } from "./parking.ts";
 import type { ByteBudget } from "./platform/byte-budget.ts";
 import type { Clock } from "./platform/clock.ts";
 import { canWriteTo } from "./platform/folder.ts";
+import type { LastingClock } from "./platform/lasting-clock.ts";
 import type { Logger } from "./platform/logger.ts";
 import { machineMemory } from "./platform/machine-memory.ts";
 import { ReasonCode } from "./protocol/reason-codes.ts";
@@ -31,7 +33,8 @@ import type { ListenerOptions } from "./transport/listener.ts";
 
 export interface Composition {
 	readonly settings: Settings;
-	readonly clock: Clock;
+	/** The store's clock too. */
+	readonly clock: LastingClock;
 	readonly log: Logger;
 	readonly store: Store;
 	/** As in {@link Broker}; tests set it. */
@@ -53,12 +56,20 @@ export class RunningBroker {
 	/** Streams that are not closed yet, those saying goodbye included. */
 	openStreams = 0;
 	readonly #parking = new Parking();
+	readonly #clockWatch: ClockWatch;
 	readonly #extensions: Extension[];
 	readonly #log: Logger;
 	readonly #settings: Settings;
 
 	constructor(parts: Composition) {
 		this.broker = new Broker(parts);
+		const { wheel, log, store } = this.broker;
+		this.#clockWatch = new ClockWatch({
+			clock: parts.clock,
+			wheel,
+			log,
+			store,
+		});
 		this.#log = parts.log;
 		this.#settings = parts.settings;
 		this.api = new BrokerApi(this.broker, parts.surroundings ?? noSurroundings);
@@ -72,6 +83,7 @@ export class RunningBroker {
 	/** Opens the store, brings back what it holds, and lets clients in. */
 	async start(): Promise<void> {
 		await this.broker.store.open();
+		await this.#clockWatch.begin();
 		this.broker.safeMode.begin(this.broker);
 		this.broker.wear.start();
 		this.broker.watchMemory();
@@ -120,6 +132,7 @@ export class RunningBroker {
 		await Promise.all(names.map((name) => this.unlisten(name)));
 		for (const extension of this.#extensions) await extension.stop();
 		this.broker.shutDown(ReasonCode.ServerShuttingDown);
+		this.#clockWatch.save();
 		await this.broker.store.close();
 	}
 }

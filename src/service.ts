@@ -20,6 +20,7 @@ import { writeRules } from "./config/write-rules.ts";
 import { countStarts, type FailedStarts } from "./failed-starts.ts";
 import { systemClock } from "./platform/clock.ts";
 import { heartbeatFile } from "./platform/heartbeat-file.ts";
+import { LastingClock } from "./platform/lasting-clock.ts";
 import {
 	type Level,
 	type LogClass,
@@ -92,9 +93,10 @@ export class Service {
 		const safeMode = new SafeMode();
 		const starts = countStarts(settings, this.#resetState, safeMode);
 		this.#starts = starts;
+		const clock = new LastingClock(systemClock);
 		const store = createStore({
 			settings,
-			clock: systemClock,
+			clock,
 			log,
 			safeMode,
 			resetState: this.#resetState,
@@ -103,7 +105,7 @@ export class Service {
 		});
 		const running = new RunningBroker({
 			settings,
-			clock: systemClock,
+			clock,
 			log,
 			store,
 			surroundings: { reload: () => this.reload() },

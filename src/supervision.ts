@@ -100,7 +100,7 @@ export class Supervision {
 			clients: broker.connections.size,
 			messageRate,
 			queuedBytes: broker.counters.queuedBytes,
-			storeTrouble: broker.store.counters.trouble,
+			storeTrouble: broker.safeMode.alarm || broker.store.counters.trouble,
 			memoryStage: broker.overload.status.stage,
 		});
 	}

@@ -8,6 +8,7 @@ import { expectedError, run } from "./runtime.mjs";
 const packages = [
 	{ name: "mosquitto", program: "mosquitto" },
 	{ name: "mosquitto-clients", program: "mosquitto_pub" },
+	{ name: "faketime", program: "faketime" },
 	{ name: "paho.mqtt.c-examples", program: "paho_c_pub" },
 	{ name: "binutils", program: "strip" },
 	process.arch === "arm64"

@@ -292,7 +292,6 @@ export class Broker implements SessionObserver {
 		this.router.publishWill(session, will);
 	}
 
-	/** All state is lost with the process. */
 	get isInMemory(): boolean {
 		return !this.settings.persistence || this.safeMode.isOn;
 	}

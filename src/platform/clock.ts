@@ -10,7 +10,7 @@ export type TimerHandle = object | number;
 export interface Clock {
 	/** Milliseconds since an arbitrary origin; never goes back, never jumps. */
 	monotonicMs(): number;
-	/** Milliseconds since 1970. May jump: only for what has to survive a restart. */
+	/** Milliseconds since 1970. The system's may jump: see lasting-clock.ts for what survives a restart. */
 	wallMs(): number;
 	/** Calls `callback` once, `delayMs` from now. Does not keep the process alive. */
 	setTimer(callback: () => void, delayMs: number): TimerHandle;

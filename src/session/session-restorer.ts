@@ -35,7 +35,7 @@ export class SessionRestorer {
 
 	/** @returns null when it sleeps, or is over and has nothing left */
 	restore(saved: SavedSession): Session | null {
-		const { context, sessions, deadlines, wills } = this.#parts;
+		const { sessions, deadlines, wills } = this.#parts;
 		const hasEnded = saved.expirySeconds === 0;
 		if (hasEnded && saved.queuedMessages === 0) {
 			this.#toDelete.push(saved.key);

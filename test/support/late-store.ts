@@ -54,7 +54,7 @@ export class LateStore implements Store {
 	readonly counters = new StoreCounters();
 	onTroubleChanged: (() => void) | null = null;
 	readonly #options: LateStoreOptions;
-	readonly #clock: Clock;
+	#clock: Clock;
 	readonly #state: Committed;
 	readonly #steps: Step[] = [];
 	/** Operations and tickets of the turn; null when its commit is not waiting any more. */
@@ -73,6 +73,11 @@ export class LateStore implements Store {
 
 	open(): Promise<void> {
 		return Promise.resolve();
+	}
+
+	/** Another process has opened it, with a clock of its own. */
+	useClock(clock: Clock): void {
+		this.#clock = clock;
 	}
 
 	setMaxBytes(): void {}

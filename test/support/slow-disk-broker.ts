@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import { RunningBroker } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { LastingClock } from "../../src/platform/lasting-clock.ts";
 import { Logger, levels } from "../../src/platform/logger.ts";
 import { StoreClient } from "../../src/store/store-client.ts";
 import type { WorkerLike } from "../../src/store/worker-messages.ts";
@@ -26,9 +27,10 @@ const log = new Logger(say, systemClock, {
 	classes: {},
 	format: "text",
 });
+const clock = new LastingClock(systemClock);
 const store = new StoreClient({
 	path: join(folder, "broker.db"),
-	clock: systemClock,
+	clock,
 	commitIntervalMs: settings["store.commit_interval"],
 	lazyIntervalMs: settings["store.lazy_interval"],
 	onFatal: (error) => {
@@ -41,7 +43,7 @@ const store = new StoreClient({
 			execArgv: [],
 		}),
 });
-const running = new RunningBroker({ settings, clock: systemClock, log, store });
+const running = new RunningBroker({ settings, clock, log, store });
 await running.start();
 for (const listener of listeners) {
 	const { addresses } = await running.listen(listener);

@@ -6,6 +6,7 @@ import type { SafeMode } from "../../src/broker/safe-mode.ts";
 import { RunningBroker } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { Connection } from "../../src/connection/connection.ts";
+import { LastingClock } from "../../src/platform/lasting-clock.ts";
 import { Logger, levels } from "../../src/platform/logger.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { StreamInfo } from "../../src/transport/byte-stream.ts";
@@ -19,6 +20,8 @@ export interface StartOptions {
 	/** Stands in for the store. */
 	readonly store?: Store;
 	readonly clock?: FakeClock;
+	/** On `clock`; for a store that is given the same. */
+	readonly lasting?: LastingClock;
 	readonly safeMode?: SafeMode;
 	/** What peers look like to the broker. */
 	readonly info?: Partial<StreamInfo>;
@@ -59,6 +62,7 @@ export async function startBroker(
 		fragments: [],
 	});
 	const clock = options.clock ?? new FakeClock();
+	const lasting = options.lasting ?? new LastingClock(clock);
 	const log: string[] = [];
 	const logger = new Logger((line) => log.push(line), clock, {
 		level: levels[2],
@@ -67,10 +71,10 @@ export async function startBroker(
 	});
 	const store =
 		options.store ??
-		new LateStore({ maxDelayMs: options.lateStoreMs ?? 0, clock });
+		new LateStore({ maxDelayMs: options.lateStoreMs ?? 0, clock: lasting });
 	const running = new RunningBroker({
 		settings: config.settings,
-		clock,
+		clock: lasting,
 		log: logger,
 		store,
 		...(options.awayInMemory !== undefined && {
