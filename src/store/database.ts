@@ -196,7 +196,7 @@ function bytesOf(path: string): number {
 }
 
 /** From here to close() nobody else can open the file. */
-export function lock(database: Database): void {
+function lock(database: Database): void {
 	// First of all: what reads before makes a file of shared memory, for which a full disk has no room.
 	database.pragma("locking_mode = EXCLUSIVE");
 	// Cannot be switched on later. A file that has it would be written all the same, however full its disk.

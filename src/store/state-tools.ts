@@ -7,7 +7,7 @@ import {
 	isUnusable,
 	signsOfDamage,
 } from "./damage-signs.ts";
-import { lock, readVersionOf } from "./database.ts";
+import { readVersionOf } from "./database.ts";
 import { inWords, refuseRival } from "./open-error.ts";
 import { exists, restoredPath, setAside, takeRestored } from "./quarantine.ts";
 import { problemsOf } from "./state-check.ts";
@@ -108,7 +108,8 @@ function openExisting({
 		...(nativeBinding === null ? {} : { nativeBinding }),
 	});
 	try {
-		lock(database);
+		database.pragma("locking_mode = EXCLUSIVE");
+		database.exec("BEGIN EXCLUSIVE; COMMIT");
 	} catch (error) {
 		database.close();
 		throw error;

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import t from "tap";
 import { damagedStore, makeState } from "../support/damaged-state.ts";
 import {
+	closedState,
 	contentsAt,
 	contentsOf,
 	withWorker,
@@ -62,7 +63,7 @@ t.test("commits go on while a backup is made", async (t) => {
 });
 
 t.test("a backup that cannot be written leaves nothing behind", async (t) => {
-	const path = await makeState(t, t.testdir(), true);
+	const path = await closedState(t, t.testdir());
 	const store = damagedStore(path);
 	await store.open();
 	const target = join(dirname(path), "nowhere", "x.db");
@@ -74,7 +75,7 @@ t.test("a backup that cannot be written leaves nothing behind", async (t) => {
 t.test(
 	"what a cut-off backup or restore left is removed at the start",
 	async (t) => {
-		const path = await makeState(t, t.testdir(), true);
+		const path = await closedState(t, t.testdir());
 		for (const suffix of ["backup", "restoring"])
 			await cp(path, `${path}.${suffix}`);
 		const store = damagedStore(path);

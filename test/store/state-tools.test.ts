@@ -9,7 +9,11 @@ import {
 	damagedStore,
 	makeState,
 } from "../support/damaged-state.ts";
-import { contentsAt, withWorker } from "../support/state-contents.ts";
+import {
+	closedState,
+	contentsAt,
+	withWorker,
+} from "../support/state-contents.ts";
 
 /** Descriptions, checks and resets of database files, without a broker. */
 
@@ -48,7 +52,7 @@ t.test("the file is complete by itself while it is held", async (t) => {
 });
 
 t.test("a check names damage and leaves the file alone", async (t) => {
-	const path = await makeState(t, t.testdir(), true);
+	const path = await closedState(t, t.testdir());
 	const sound = readFileSync(path);
 	await withWorker(path, async (worker) => {
 		t.strictSame(await worker.check(), { problems: [] });
@@ -74,7 +78,7 @@ t.test("a check names damage and leaves the file alone", async (t) => {
 });
 
 t.test("nothing is done to a state that is in use", async (t) => {
-	const path = await makeState(t, t.testdir(), true);
+	const path = await closedState(t, t.testdir());
 	const copy = join(t.testdirName, "copy.db");
 	// Before it is open: to close a file is to lose one's locks on it.
 	await cp(path, copy);

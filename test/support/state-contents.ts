@@ -1,9 +1,19 @@
 /** What is in a database, and tools that work on it. */
+import type { Test } from "tap";
 import { systemClock } from "../../src/platform/clock.ts";
 import { StateWorker } from "../../src/store/state-worker.ts";
 import { QueuePart, type Store } from "../../src/store/store.ts";
-import { damagedStore } from "./damaged-state.ts";
+import { damagedStore, makeState } from "./damaged-state.ts";
 import { allRetained, allSessions } from "./store-fixtures.ts";
+
+/** A database as an orderly stop leaves it: all of it in one file. */
+export async function closedState(t: Test, folder: string): Promise<string> {
+	const path = await makeState(t, folder, false);
+	const store = damagedStore(path);
+	await store.open();
+	await store.close();
+	return path;
+}
 
 export async function withWorker<T>(
 	path: string,
