@@ -49,6 +49,7 @@ const END_MS = 100;
 const START_MS = 60_000;
 const config = {
 	max_offline_messages: "unlimited",
+	max_online_messages: "unlimited",
 	max_queued_bytes: "unlimited",
 };
 /** Nothing in the files tells that there was more. */
