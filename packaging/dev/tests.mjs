@@ -35,9 +35,9 @@ const quickSuites = [
 
 /** Slow suites: `timeoutSeconds` per file, `jobs` at most this many files at a time. */
 const slowSuites = [
-	{ name: "system", timeoutSeconds: 180, jobs: 1 },
+	{ name: "system", timeoutSeconds: 300, jobs: 1 },
 	{ name: "interop", timeoutSeconds: 180, jobs: 1 },
-	{ name: "package", timeoutSeconds: 300, jobs: 1 },
+	{ name: "package", timeoutSeconds: 900, jobs: 1 },
 ];
 
 /** Programs of test:all; each counts as one test. */
