@@ -51,8 +51,11 @@ t.test(
 t.test("a start that fails never says READY", async (t) => {
 	const systemd = await receiveNotifications(t);
 	const env = { NOTIFY_SOCKET: systemd.name };
-	const folder = t.testdir({ "a-file": "" });
-	const broker = startByHand(t, place(`${folder}/a-file/data`), { env });
-	t.ok((await broker.ended()).code);
+	const dataDir = t.testdir();
+	await startByHand(t, place(dataDir)).ready();
+	const second = startByHand(t, place(dataDir), { env });
+	const { code, stderr } = await second.ended();
+	t.match(stderr, /another broker uses/);
+	t.ok(code);
 	t.equal(systemd.count("READY=1"), 0);
 });
