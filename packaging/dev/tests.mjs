@@ -49,12 +49,6 @@ const programs = [
 		timeoutSeconds: 240,
 	},
 	{
-		name: "power cuts",
-		file: "test/crash/power.ts",
-		args: ["--states", "40", "--seconds", "40"],
-		timeoutSeconds: 900,
-	},
-	{
 		name: "damaged files",
 		file: "test/crash/damage.ts",
 		args: ["--count", "18"],
