@@ -45,6 +45,7 @@ export async function checkState(state: PowerState): Promise<string[]> {
 		config: {
 			durability,
 			max_offline_messages: "unlimited",
+			max_online_messages: "unlimited",
 			max_queued_bytes: "unlimited",
 		},
 	});

@@ -81,6 +81,7 @@ async function makeRun(
 				durability,
 				"store.sync_interval": `${SYNC_INTERVAL_MS}ms`,
 				max_offline_messages: "unlimited",
+				max_online_messages: "unlimited",
 				max_queued_bytes: "unlimited",
 			});
 			const load = new Load([
