@@ -50,7 +50,7 @@ prints the values that are set, and where each comes from.
 reads the configuration again. Keys that say so change at once; nobody is disconnected. The others are named in the log. With a mistake anywhere, nothing changes.
 `.trim();
 
-const closing = String.raw`
+const closing = `
 .SH FILES
 .TP
 .I /etc/broker/broker.conf
