@@ -224,6 +224,11 @@ t.test("subscriptions and sessions that ended", async (t) => {
 	const brief = connect("s", false, { expirySeconds: 2 });
 	t.match(violations(brief, gone, 6000, connect("s", true)), [/had ended/]);
 	t.match(violations(brief, gone, 1000, connect("s", false)), [/is gone/]);
+	// A CONNECT that reached nobody does not stop the clock of the session.
+	const [unanswered] = connect("s", false, { expirySeconds: 2 });
+	const inVain = [gone, 1300, unanswered as Line, gone, 500];
+	t.strictSame(violations(brief, ...inVain, connect("s", false)), []);
+	t.match(violations(brief, ...inVain, 6000, connect("s", true)), [/had ended/]);
 });
 
 t.test("wills", async (t) => {

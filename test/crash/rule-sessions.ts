@@ -12,7 +12,13 @@ interface Session {
 	expirySeconds: number;
 	/** The CONNECT that waits for its CONNACK. */
 	pending: (Event & { did: "connect" }) | null;
+	/** When it began to run out, at the latest. */
 	goneAt: number;
+	/**
+	 * And at the earliest: a connection without a CONNACK may never have reached a broker
+	 * that was down, and then the session goes on running out.
+	 */
+	goneSince: number;
 	politely: boolean;
 }
 
@@ -22,7 +28,7 @@ const SETTLED_MS = 1500;
  * How much earlier and later than asked for, in ms, a session may end: a client on a busy
  * machine sees late that its DISCONNECT was taken.
  */
-const EARLY_MS = 900;
+const EARLY_MS = 500;
 const LATE_MS = 3000;
 
 export class Sessions {
@@ -69,6 +75,7 @@ export class Sessions {
 	#gone(session: Session, { at, politely }: Event & { did: "gone" }): void {
 		const { pending } = session;
 		session.goneAt = at;
+		if (pending === null) session.goneSince = at;
 		session.politely = politely;
 		session.pending = null;
 		if (pending !== null) {
@@ -80,13 +87,13 @@ export class Sessions {
 	}
 
 	#expected(
-		{ exists, expirySeconds, goneAt, politely }: Session,
+		{ exists, expirySeconds, goneAt, goneSince, politely }: Session,
 		connect: Event,
 		connackAt: number,
 	): Session["exists"] {
 		if (exists !== "yes") return exists;
 		const expiryMs = expirySeconds * 1000;
-		if (connackAt - goneAt < expiryMs - EARLY_MS) return "yes";
+		if (connackAt - goneSince < expiryMs - EARLY_MS) return "yes";
 		const world = this.#world;
 		const isSettled =
 			politely && !world.wasKilledBetween(goneAt, goneAt + SETTLED_MS);
@@ -103,6 +110,7 @@ export class Sessions {
 				expirySeconds: 0,
 				pending: null,
 				goneAt: 0,
+				goneSince: 0,
 				politely: false,
 			};
 			this.#sessions.set(who, session);
