@@ -14,6 +14,8 @@ import {
 } from "./runtime.mjs";
 
 export const noTotals = { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 };
+/** Every file and every worker of a test compiles the same sources: half of all the time. */
+const compileCache = join(projectFolder, "build/compile-cache");
 const tapProgram = join(projectFolder, "node_modules/tap/dist/esm/run.mjs");
 
 /**
@@ -35,7 +37,7 @@ export async function runTap(files, { timeoutSeconds, jobs }, tapOptions) {
 	];
 	const child = spawn(runtimePath(), [tapProgram, ...args], {
 		cwd: projectFolder,
-		env: runtimeEnvironment(),
+		env: { NODE_COMPILE_CACHE: compileCache, ...runtimeEnvironment() },
 		stdio: ["ignore", "pipe", "inherit"],
 	});
 	const stopForwarding = forwardSignals(child);

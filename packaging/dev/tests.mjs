@@ -35,6 +35,7 @@ const quickSuites = [
 
 /** Slow suites: `timeoutSeconds` per file, `jobs` at most this many files at a time. */
 const slowSuites = [
+	{ name: "disk", timeoutSeconds: 120, jobs: availableParallelism() },
 	{ name: "system", timeoutSeconds: 300, jobs: 1 },
 	{ name: "interop", timeoutSeconds: 180, jobs: 1 },
 	{ name: "package", timeoutSeconds: 900, jobs: 1 },

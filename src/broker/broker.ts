@@ -11,7 +11,7 @@ import { machineMemory, residentBytes } from "../platform/machine-memory.ts";
 import { TimerWheel } from "../platform/timer-wheel.ts";
 import type { WillMessage } from "../protocol/messages.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
-import type { InflightEntry } from "../session/inflight.ts";
+import { firstPacketId, type InflightEntry } from "../session/inflight.ts";
 import type { Session } from "../session/session.ts";
 import {
 	type HeadLimits,
@@ -108,8 +108,8 @@ export class Broker implements SessionObserver {
 		this.budgets = new Budgets(options.settings);
 		this.safeMode = options.safeMode ?? new SafeMode();
 		this.pace = new PublisherPace(options.clock);
-		const { counters } = this.store;
-		this.wear = new Wear({ clock: this.clock, log: this.log, counters });
+		const { clock, log } = this;
+		this.wear = new Wear({ clock, log, counters: this.store.counters });
 		this.#context = {
 			settings: this.settings,
 			clock: this.clock,
@@ -123,12 +123,10 @@ export class Broker implements SessionObserver {
 			retainedBudget: this.budgets.retainedPages,
 			head: this.#head,
 			counters: this.counters,
+			firstPacketId: firstPacketId(this.settings.durability),
 		};
-		this.router = new Router(
-			this.#context,
-			this.hooks,
-			this.budgets.subscriptions,
-		);
+		const { subscriptions } = this.budgets;
+		this.router = new Router(this.#context, this.hooks, subscriptions);
 		this.registry = new SessionRegistry(
 			this.#context,
 			this,

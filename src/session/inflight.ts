@@ -2,6 +2,7 @@
  * Messages sent with QoS > 0 whose acknowledgement is awaited, for one connection.
  * Owned by {@link Outbound}; memory only: what has to survive is in the store.
  */
+import { randomInt } from "node:crypto";
 import type { QoS } from "../protocol/constants.ts";
 import { CommitTicket } from "../store/commit-ticket.ts";
 import { DeliveryPhase } from "../store/store.ts";
@@ -65,10 +66,24 @@ export class InflightEntry extends CommitTicket {
 
 const MAX_PACKET_ID = 65_535;
 
+/**
+ * Where the packet ids of a run begin, 1 to 65535. A power cut may take from a `relaxed` store
+ * which ids had been sent: a client that still holds one under QoS 2 takes the next message
+ * under it for the old one. Elsewhere, that is 65,535 messages away instead of the next one.
+ */
+export function firstPacketId(durability: "strict" | "relaxed"): number {
+	return durability === "strict" ? 1 : 1 + randomInt(MAX_PACKET_ID);
+}
+
 /** The window: entries by packet id, in the order in which they were sent. */
 export class Inflight {
 	readonly #entries = new Map<number, InflightEntry>();
-	#lastPacketId = 0;
+	#lastPacketId: number;
+
+	/** @param firstId the packet id of the first entry that has none; the others count up */
+	constructor(firstId: number) {
+		this.#lastPacketId = firstId - 1;
+	}
 
 	get size(): number {
 		return this.#entries.size;

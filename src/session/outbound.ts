@@ -23,7 +23,7 @@ import type { Subscription } from "./subscription.ts";
 
 export class Outbound implements InflightOwner {
 	readonly outlet: Outlet;
-	readonly inflight = new Inflight();
+	readonly inflight: Inflight;
 	readonly queue: OfflineQueue;
 	/** By filter; only the first is being read. */
 	readonly replays: Map<string, RetainedReplay>;
@@ -46,7 +46,8 @@ export class Outbound implements InflightOwner {
 		this.#session = session;
 		this.outlet = outlet;
 		this.replays = replays;
-		const { settings } = session.context;
+		const { settings, firstPacketId } = session.context;
+		this.inflight = new Inflight(firstPacketId);
 		this.#window = Math.min(
 			outlet.receiveMaximum, // [MQTT-3.3.4-9] [MQTT-4.9.0-1]
 			settings.max_inflight_messages,

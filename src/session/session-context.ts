@@ -40,4 +40,6 @@ export interface SessionContext {
 	readonly retainedBudget: ByteBudget;
 	readonly counters: SessionCounters;
 	readonly head: HeadLimits;
+	/** The packet id that each connection begins with. */
+	readonly firstPacketId: number;
 }

@@ -228,7 +228,9 @@ t.test("subscriptions and sessions that ended", async (t) => {
 	const [unanswered] = connect("s", false, { expirySeconds: 2 });
 	const inVain = [gone, 1300, unanswered as Line, gone, 500];
 	t.strictSame(violations(brief, ...inVain, connect("s", false)), []);
-	t.match(violations(brief, ...inVain, 6000, connect("s", true)), [/had ended/]);
+	t.match(violations(brief, ...inVain, 6000, connect("s", true)), [
+		/had ended/,
+	]);
 });
 
 t.test("wills", async (t) => {

@@ -31,7 +31,7 @@ t.test(
 					{ maxLength: 200, size: "max" },
 				),
 				(operations) => {
-					const inflight = new Inflight();
+					const inflight = new Inflight(1);
 					const model: InflightEntry[] = [];
 					for (const op of operations) {
 						if ("add" in op) {

@@ -1,6 +1,7 @@
 import t from "tap";
 import { ByteBudget } from "../../../src/platform/byte-budget.ts";
 import {
+	firstPacketId,
 	Inflight,
 	type InflightEntry,
 	type InflightOwner,
@@ -18,7 +19,7 @@ class NotingOwner implements InflightOwner {
 t.test(
 	"gives rising packet ids, beginning with 1 [MQTT-2.2.1-2]",
 	async (t) => {
-		const inflight = new Inflight();
+		const inflight = new Inflight(1);
 		const owner = new NotingOwner();
 		for (const expected of [1, 2, 3]) {
 			const entry = entryOf();
@@ -33,7 +34,7 @@ t.test(
 t.test(
 	"passes over ids in use and wraps from 65535 to 1 [MQTT-2.2.1-4]",
 	async (t) => {
-		const inflight = new Inflight();
+		const inflight = new Inflight(1);
 		const owner = new NotingOwner();
 		const first = entryOf();
 		inflight.add(first, owner);
@@ -49,8 +50,27 @@ t.test(
 	},
 );
 
+t.test(
+	"ids count up from the first of the run and begin again at 1",
+	async (t) => {
+		const inflight = new Inflight(65_535);
+		const owner = new NotingOwner();
+		const [last, first] = [entryOf(), entryOf()];
+		inflight.add(last, owner);
+		inflight.add(first, owner);
+		t.equal(last.packetId, 65_535);
+		t.equal(first.packetId, 1);
+		t.equal(firstPacketId("strict"), 1);
+		const firsts = new Set(
+			Array.from({ length: 20 }, () => firstPacketId("relaxed")),
+		);
+		t.ok(firsts.size > 1, "a relaxed run begins anywhere");
+		for (const id of firsts) t.ok(id >= 1 && id <= 65_535);
+	},
+);
+
 t.test("an entry keeps the id it was sent with [MQTT-4.4.0-1]", async (t) => {
-	const inflight = new Inflight();
+	const inflight = new Inflight(1);
 	const resent = entryOf();
 	resent.packetId = 77;
 	inflight.add(resent, new NotingOwner());
@@ -59,7 +79,7 @@ t.test("an entry keeps the id it was sent with [MQTT-4.4.0-1]", async (t) => {
 });
 
 t.test("an entry whose id is taken gets another", async (t) => {
-	const inflight = new Inflight();
+	const inflight = new Inflight(1);
 	const owner = new NotingOwner();
 	const one = entryOf();
 	inflight.add(one, owner);
@@ -74,7 +94,7 @@ t.test("an entry whose id is taken gets another", async (t) => {
 t.test(
 	"the order of entries is the order of sending [MQTT-4.6.0-1]",
 	async (t) => {
-		const inflight = new Inflight();
+		const inflight = new Inflight(1);
 		const owner = new NotingOwner();
 		const high = entryOf(undefined, { sequence: 1 });
 		high.packetId = 9;
@@ -88,7 +108,7 @@ t.test(
 );
 
 t.test("an entry that left the window tells nobody", async (t) => {
-	const inflight = new Inflight();
+	const inflight = new Inflight(1);
 	const owner = new NotingOwner();
 	const [removed, cleared, kept] = [entryOf(), entryOf(), entryOf()];
 	for (const entry of [removed, cleared, kept]) {

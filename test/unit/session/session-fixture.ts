@@ -75,6 +75,7 @@ export function makeContext(
 		retainedBudget: new ByteBudget("retained", Infinity, "max_retained_bytes"),
 		head: { ...ROOMY_HEAD },
 		counters: new SessionCounters(),
+		firstPacketId: 1,
 		lines,
 	};
 }

@@ -5,15 +5,15 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { StoreClient } from "../../../src/store/store-client.ts";
-import { FakeClock } from "../../support/fake-clock.ts";
-import { HandDisk } from "../../support/hand-disk.ts";
+import { StoreClient } from "../../src/store/store-client.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { HandDisk } from "../support/hand-disk.ts";
 import {
 	persistent,
 	startRig,
 	type TestClient,
 	turns,
-} from "../broker/broker-fixture.ts";
+} from "../unit/broker/broker-fixture.ts";
 
 const CLIENTS = 10;
 const MESSAGES_A_SECOND = 100;
