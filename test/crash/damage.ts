@@ -136,9 +136,13 @@ async function checkDamaged(
 	});
 	try {
 		let found: string[] = [];
+		let before = known;
 		for (let start = 1; ; start++) {
-			found = await visit(broker, known);
+			const events = await visit(broker, before);
+			found = check(events).violations;
 			if (!broker.hasEnded) break;
+			// What this visit has published is there for the next one.
+			before = [...events, ...cutOff(events, events.at(-1)?.at ?? 0)];
 			finding.restarts++;
 			const code = await broker.stop();
 			if (code !== STORE_ENDED)
@@ -170,11 +174,11 @@ async function checkDamaged(
 	}
 }
 
-/** Everybody comes back and takes what there is. @returns what is wrong, in words */
+/** Everybody comes back and takes what there is. @returns all that is known then */
 async function visit(
 	broker: SpawnedBroker,
 	known: readonly Event[],
-): Promise<string[]> {
+): Promise<Event[]> {
 	const log = new EventLog(null);
 	const after: Event[] = [];
 	log.observe((event) => after.push(event));
@@ -200,7 +204,7 @@ async function visit(
 	// What ends it by what it met takes a moment.
 	await pause(END_MS);
 	clearInterval(watch);
-	return check([...known, ...after]).violations;
+	return [...known, ...after];
 }
 
 /** Clients that never were there before. */
