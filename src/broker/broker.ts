@@ -5,7 +5,7 @@
 import type { Settings } from "../config/schema.ts";
 import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { Clock } from "../platform/clock.ts";
-import { preferMemory } from "../platform/collector.ts";
+import { preferMemory, returnFreeMemory } from "../platform/collector.ts";
 import { type Logger, RateLimit } from "../platform/logger.ts";
 import { machineMemory, residentBytes } from "../platform/machine-memory.ts";
 import { TimerWheel } from "../platform/timer-wheel.ts";
@@ -151,6 +151,7 @@ export class Broker implements SessionObserver {
 			refresh: () => this.#refreshBudgets(),
 			residentBytes,
 			preferMemory,
+			returnFreeMemory,
 			onStage: (stage) => this.#onStage(stage),
 			relieve: (stage) => this.#relieve(stage),
 		});

@@ -2,7 +2,7 @@
  * Keeps the process below `memory_limit`: watches what is charged and takes stronger
  * measures the more it is. The charged bytes decide, not the RSS, which does not fall
  * when memory is given back; the RSS above the limit is an alarm. When the RSS nears the
- * limit, V8 is asked to save memory rather than time.
+ * limit, V8 is asked to save memory rather than time, and free memory is returned.
  *
  *     charged   0 ......... 70 % ......... 80 % ......... 90 % ......... 100 %
  *     stage     Normal      Spill          Slow           Refuse
@@ -35,9 +35,13 @@ const LEAST_STAY_MS = 1000;
 const CALM_MS = 1000;
 const TENSE_MS = 500;
 const LARGEST = 5;
-/** Shares of the limit: with the RSS above the one V8 saves memory, below the other no more. */
+/** Shares of the limit: with the RSS above the one memory is saved, below the other no more. */
 const SAVE_FROM = 0.75;
 const SAVE_TO = 0.65;
+/** Between two returns of free memory; longer while they give back less than `WORTH` of the limit. */
+const RETURN_MS = 5000;
+const MOST_RETURN_MS = 60_000;
+const WORTH = 0.03;
 
 export interface Holder {
 	readonly name: string;
@@ -74,6 +78,8 @@ export interface OverloadParts {
 	residentBytes(): number;
 	/** Has V8 save memory rather than time, or no longer. */
 	preferMemory(isOn: boolean): void;
+	/** Collects and returns what is free; nothing else runs meanwhile. */
+	returnFreeMemory(): void;
 	onStage(stage: Stage): void;
 	/** Called at each look while the stage is {@link Stage.Spill} or above. */
 	relieve(stage: Stage): void;
@@ -89,6 +95,9 @@ export class Overload implements TimerTarget {
 	readonly #timer = new WheelTimer(this);
 	#changedAtMs = 0;
 	#isSaving = false;
+	/** The first time is soon after the start: half of its memory was for the start alone. */
+	#returnAtMs = 0;
+	#returnEveryMs = RETURN_MS;
 
 	constructor(parts: OverloadParts) {
 		this.#parts = parts;
@@ -198,7 +207,22 @@ export class Overload implements TimerTarget {
 			this.#isSaving = !this.#isSaving;
 			preferMemory(this.#isSaving);
 		}
+		const isFirst = this.#returnAtMs === 0;
+		if (isFirst || this.#isSaving) this.#returnFreeMemory(resident);
 		if (share > 1) this.#alarm(resident);
+	}
+
+	#returnFreeMemory(resident: number): void {
+		const { clock, residentBytes, returnFreeMemory } = this.#parts;
+		const nowMs = clock.monotonicMs();
+		if (nowMs < this.#returnAtMs) return;
+		returnFreeMemory();
+		const gained = resident - residentBytes();
+		const isWorthIt = gained > this.limitBytes * WORTH;
+		this.#returnEveryMs = isWorthIt
+			? RETURN_MS
+			: Math.min(2 * this.#returnEveryMs, MOST_RETURN_MS);
+		this.#returnAtMs = nowMs + this.#returnEveryMs;
 	}
 
 	#alarm(resident: number): void {
