@@ -7,7 +7,9 @@ import { loadFfi } from "./ffi.ts";
 
 const MADV_DONTNEED = 4;
 
-let unmap: ((from: bigint, bytes: bigint) => number) | null | undefined;
+type Unmap = (from: bigint, bytes: bigint) => number;
+
+let unmap: Unmap | null | undefined;
 
 /**
  * Lets go of all pages that are as they are in their files; those that are used are mapped
@@ -18,10 +20,10 @@ export function releaseProgramPages(): void {
 	if (unmap === undefined) unmap = findUnmap();
 	if (unmap === null) return;
 	for (const [from, to] of unchangedFileRanges(readSmaps()))
-		unmap(from, to - from);
+		unmap(from, to - from); // what it refuses stays as it is
 }
 
-function findUnmap(): typeof unmap {
+function findUnmap(): Unmap | null {
 	try {
 		const { functions } =
 			loadFfi()?.dlopen(null, {
