@@ -1,6 +1,7 @@
 /** The core's commands that do something and end; extensions bring their own. */
 import type { CommandSpec } from "../platform/command.ts";
 import type { CliCall } from "./cli-call.ts";
+import { importCommands } from "./mosquitto/import-command.ts";
 import { sessionCommands } from "./session-commands.ts";
 import { stateCommands } from "./state-commands.ts";
 import { statusCommands } from "./status-commands.ts";
@@ -9,4 +10,5 @@ export const coreCommands: readonly CommandSpec<CliCall>[] = [
 	...statusCommands,
 	...sessionCommands,
 	...stateCommands,
+	...importCommands,
 ];

@@ -11,10 +11,9 @@ import type { StateDescription } from "../store/worker-messages.ts";
 import type { CliCall } from "./cli-call.ts";
 import { printable } from "./printable.ts";
 import { restoreState } from "./restore-state.ts";
+import { findRunning } from "./running-broker.ts";
 import { StateFolder } from "./state-folder.ts";
 import { refuseExisting, writeWhole } from "./write-file.ts";
-
-const EX_UNAVAILABLE = 69;
 
 export const stateCommands: readonly CommandSpec<CliCall>[] = [
 	{
@@ -53,23 +52,6 @@ export const stateCommands: readonly CommandSpec<CliCall>[] = [
 		run: reset,
 	},
 ];
-
-interface RunningBroker {
-	readonly pid: number;
-	readonly dataDir: string;
-}
-
-/** @returns null when none runs, as far as the admin socket tells */
-async function findRunning(call: CliCall): Promise<RunningBroker | null> {
-	try {
-		return (await call.broker.ask("GET", "/ping")) as RunningBroker;
-	} catch (error) {
-		const isAbsent =
-			error instanceof CommandFailure && error.exitCode === EX_UNAVAILABLE;
-		if (!isAbsent) throw error;
-		return null;
-	}
-}
 
 async function info(call: CliCall): Promise<number> {
 	const { out, json, broker } = call;

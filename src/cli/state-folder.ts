@@ -18,18 +18,25 @@ export class StateFolder {
 	readonly path: string;
 	readonly #isSynced: boolean;
 
-	/** @throws CommandFailure when there is no state on the disk by the configuration */
-	constructor({ settings, origins }: LoadedConfig) {
+	/**
+	 * @param chosen instead of the configuration's `data_dir`
+	 * @throws CommandFailure when there is no state on the disk by the configuration
+	 */
+	constructor({ settings, origins }: LoadedConfig, chosen?: string) {
 		if (!settings.persistence)
 			throw new CommandFailure(
 				"there is no state on the disk: persistence is off in the configuration",
 			);
 		const isChosen = origins.get("data_dir")?.kind !== "default";
-		this.folder = isChosen
-			? settings.data_dir
-			: defaultFolder(settings.data_dir);
+		this.folder =
+			chosen ??
+			(isChosen ? settings.data_dir : defaultFolder(settings.data_dir));
 		this.path = join(this.folder, "broker.db");
 		this.#isSynced = settings.durability === "strict";
+	}
+
+	get hasState(): boolean {
+		return existsSync(this.path);
 	}
 
 	/** Made when it is missing and there is no doubt whose it is. */
