@@ -27,13 +27,13 @@ export const importCommands: readonly CommandSpec<CliCall>[] = [
 	{
 		name: "import mosquitto",
 		synopsis:
-			"[FILE] [--output FILE] [--data FOLDER] [--database FILE] [--dry-run] [--force]",
+			"[FILE] [--db FILE] [--output FILE] [--data DIR] [--dry-run] [--force]",
 		summary: "take over mosquitto's configuration and state",
 		words: { least: 0, most: 1 },
 		options: {
 			output: "text",
 			data: "text",
-			database: "text",
+			db: "text",
 			"dry-run": "flag",
 			force: "flag",
 		},
@@ -109,8 +109,7 @@ async function prepare(call: CliCall): Promise<Preparation> {
 			why: "persistence is off: no state is brought in",
 			folder: null,
 		};
-	const given =
-		typeof options.database === "string" ? resolve(options.database) : null;
+	const given = typeof options.db === "string" ? resolve(options.db) : null;
 	if (given === null && !converted.isPersistent)
 		return {
 			...rest,
