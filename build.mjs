@@ -42,6 +42,15 @@ const commands = {
 			]);
 		},
 	},
+	package: {
+		words: "[x64] [arm64]  write .deb and .rpm to dist/, with the binaries",
+		run: async (args) => {
+			return (await runtime()).runProgram([
+				"packaging/dev/package.mjs",
+				...args,
+			]);
+		},
+	},
 	test: {
 		words:
 			"[SUITE|FILE ...] [-- TAP OPTIONS]  the quick tests, or the suites (folders of test/) and files named",

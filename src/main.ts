@@ -12,6 +12,7 @@ import {
 import type { CliCall } from "./cli/cli-call.ts";
 import { coreCommands } from "./cli/commands.ts";
 import { checkConfig, showConfig, showSchema } from "./cli/config-commands.ts";
+import { licenceTexts } from "./cli/licences.ts";
 import { usage } from "./cli/usage.ts";
 import {
 	ConfigError,
@@ -70,6 +71,9 @@ async function main(argv: readonly string[]): Promise<number | null> {
 			return ExitCode.Ok;
 		case "version":
 			process.stdout.write(versionText());
+			return ExitCode.Ok;
+		case "licences":
+			process.stdout.write(licenceTexts());
 			return ExitCode.Ok;
 		case "check":
 			return checkConfig(options, process.stdout);

@@ -20,7 +20,8 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { bundle } from "./bundle.mjs";
+import { bundle, bundledPackages, sqliteVersion } from "./bundle.mjs";
+import { licenceTexts, nodeLicence } from "./licences.mjs";
 import { expectedError, npmCommand, projectFolder } from "./runtime.mjs";
 import { runtimeFlags } from "./runtime-flags.mjs";
 
@@ -61,6 +62,7 @@ async function inject(arch, output) {
 	try {
 		fillPkgCache(home, arch, version);
 		copyFileSync(join(buildFolder, "broker.cjs"), join(home, "broker.cjs"));
+		writeFileSync(join(home, "LICENSES"), binaryLicences());
 		// pkg finds the runtime below HOME and works in a folder below TMPDIR; the path of the
 		// script goes into the binary as it is given here, relative to that folder.
 		Object.assign(process.env, { HOME: home, TMPDIR: home });
@@ -79,8 +81,8 @@ async function inject(arch, output) {
 				seaConfig: {
 					main: "../broker.cjs",
 					assets: {
-						"better_sqlite3.node": addonPath(arch),
-						LICENSES: join(buildFolder, "broker.cjs.LEGAL.txt"),
+						"better_sqlite3.node": strippedAddon(arch),
+						LICENSES: join(home, "LICENSES"),
 						"broker.conf": join(projectFolder, "broker.conf"),
 					},
 					execArgv: runtimeFlags,
@@ -142,7 +144,23 @@ function strippedRuntime(arch, version) {
 	const stripped = join(runtimesFolder, `node-${version}-${arch}-stripped`);
 	if (existsSync(stripped)) return stripped;
 	mkdirSync(runtimesFolder, { recursive: true });
-	const original = originalRuntime(arch, version);
+	strip(arch, originalRuntime(arch, version), stripped);
+	return stripped;
+}
+
+/** The very file is in the packages too, beside the binary, which knows it by its hash. */
+export function strippedAddon(arch) {
+	const original = join(
+		projectFolder,
+		`node_modules/better-sqlite3/prebuilds/linux-${arch}.node`,
+	);
+	mkdirSync(runtimesFolder, { recursive: true });
+	const stripped = join(runtimesFolder, `better-sqlite3-${arch}.node`);
+	strip(arch, original, stripped);
+	return stripped;
+}
+
+function strip(arch, original, stripped) {
 	const temporary = `${stripped}.${process.pid}`;
 	const tool =
 		arch === process.arch ? "strip" : `${gnuNames[arch]}-linux-gnu-strip`;
@@ -160,7 +178,6 @@ function strippedRuntime(arch, version) {
 	}
 	if (result.status !== 0) throw expectedError(`${tool}: ${result.stderr}`);
 	renameSync(temporary, stripped);
-	return stripped;
 }
 
 /** Node for an architecture: installed with the dependencies for this one, from npm for the other. */
@@ -225,15 +242,16 @@ function checkIntegrity(archive, lockPath) {
 		);
 }
 
-function addonPath(arch) {
-	return join(
-		projectFolder,
-		`node_modules/better-sqlite3/prebuilds/linux-${arch}.node`,
-	);
+/** What `broker --licenses` prints. */
+export function binaryLicences() {
+	return licenceTexts(bundledPackages(), [
+		`SQLite ${sqliteVersion()}\n\nIn the public domain; see https://sqlite.org/copyright.html`,
+		`Node.js ${runtimeVersion()}\n\n${nodeLicence()}`,
+	]);
 }
 
 /** The version that package.json pins. */
-function runtimeVersion() {
+export function runtimeVersion() {
 	const text = readFileSync(join(projectFolder, "package.json"), "utf8");
 	return JSON.parse(text).optionalDependencies[`node-linux-${process.arch}`];
 }

@@ -2,17 +2,13 @@
 // bundled on its own and embedded as text, because a single binary has no file to start it from.
 
 import { spawnSync } from "node:child_process";
-import {
-	mkdirSync,
-	readdirSync,
-	readFileSync,
-	statSync,
-	writeFileSync,
-} from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { licenceTexts, packagesOf } from "./licences.mjs";
 import { projectFolder } from "./runtime.mjs";
 
 const buildFolder = join(projectFolder, "build");
+const packagesFile = join(buildFolder, "broker.cjs.packages.json");
 const workerEntry = join(projectFolder, "src/store/worker.ts");
 const mainEntry = join(projectFolder, "src/main.ts");
 
@@ -61,7 +57,12 @@ const shared = {
 	},
 };
 
-function projectVersion() {
+/** What the last bundle holds of other packages, as packagesOf gives it. */
+export function bundledPackages() {
+	return JSON.parse(readFileSync(packagesFile, "utf8"));
+}
+
+export function projectVersion() {
 	const text = readFileSync(join(projectFolder, "package.json"), "utf8");
 	return JSON.parse(text).version;
 }
@@ -77,7 +78,7 @@ function commit() {
 }
 
 /** As the addon has it: its package carries SQLite's source. */
-function sqliteVersion() {
+export function sqliteVersion() {
 	const header = join(
 		projectFolder,
 		"node_modules/better-sqlite3/deps/sqlite3/sqlite3.h",
@@ -105,7 +106,10 @@ export async function bundle() {
 	mkdirSync(buildFolder, { recursive: true });
 	const output = join(buildFolder, "broker.cjs");
 	writeFileSync(output, `#!/usr/bin/env node\n${scriptOf(main)}`);
-	writeFileSync(`${output}.LEGAL.txt`, licencesOf([main, worker]));
+	const packages = packagesOf([main.metafile, worker.metafile]);
+	writeFileSync(`${output}.LEGAL.txt`, licenceTexts(packages));
+	// For those who list what is in it: the licences of the binary, the packages, the SBOM.
+	writeFileSync(packagesFile, JSON.stringify(packages, null, "\t"));
 	console.log(
 		`build/broker.cjs (${Math.ceil(statSync(output).size / 1024)} KiB)`,
 	);
@@ -114,29 +118,4 @@ export async function bundle() {
 
 function scriptOf(result) {
 	return result.outputFiles.find(({ path }) => path.endsWith(".js")).text;
-}
-
-/** The licence files of all packages that went into the bundles. */
-function licencesOf(results) {
-	const inputs = results.flatMap(({ metafile }) =>
-		Object.keys(metafile.inputs),
-	);
-	const folders = inputs.map(
-		(path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1],
-	);
-	const packages = [
-		...new Set(folders.filter((folder) => folder !== undefined)),
-	].sort();
-	return packages
-		.map((folder) => {
-			const path = join(projectFolder, folder);
-			const file = readdirSync(path).find((name) => /^licen[cs]e/i.test(name));
-			const { name, version, license } = JSON.parse(
-				readFileSync(join(path, "package.json"), "utf8"),
-			);
-			const text =
-				file === undefined ? license : readFileSync(join(path, file), "utf8");
-			return `${name} ${version}\n\n${text.trim()}\n`;
-		})
-		.join(`\n${"-".repeat(80)}\n\n`);
 }

@@ -25,8 +25,9 @@ const packages = [
 	{ name: "cpio", program: "cpio" },
 	{ name: "e2fsprogs", program: "debugfs" },
 	{ name: "python3-paho-mqtt", python: "paho.mqtt.client" },
-	{ name: "systemd-container", program: "systemd-nspawn" },
-	{ name: "mmdebstrap", program: "mmdebstrap" },
+	{ name: "rpm", program: "rpmbuild" },
+	{ name: "lintian", program: "lintian" },
+	{ name: "rpmlint", program: "rpmlint" },
 ];
 const policyFile = "/usr/sbin/policy-rc.d";
 

@@ -3,7 +3,15 @@ import { parseArgs } from "node:util";
 import type { CommandCall, CommandSpec } from "../platform/command.ts";
 
 export type Command<Call extends CommandCall = CommandCall> =
-	| { readonly name: "run" | "check" | "help" | "version" | "schema" }
+	| {
+			readonly name:
+				| "run"
+				| "check"
+				| "help"
+				| "version"
+				| "licences"
+				| "schema";
+	  }
 	| {
 			readonly name: "show";
 			readonly keys: readonly string[];
@@ -46,6 +54,7 @@ const GENERAL = {
 	json: { type: "boolean" },
 	help: { type: "boolean", short: "h" },
 	version: { type: "boolean", short: "V" },
+	licenses: { type: "boolean" },
 } as const;
 
 type Given = Readonly<Record<string, unknown>>;
@@ -75,6 +84,7 @@ function commandOf<Call extends CommandCall>(
 ): Command<Call> {
 	if (values.help === true) return { name: "help" };
 	if (values.version === true) return { name: "version" };
+	if (values.licenses === true) return { name: "licences" };
 	const [first, second, ...keys] = positionals;
 	const spec = specs.find(({ name }) => startsWith(positionals, name));
 	const json = values.json === true;

@@ -5,7 +5,7 @@ const head = `Usage: broker [-c FILE] [--set KEY=VALUE]...       run the broker
        broker --check-config [-c FILE]              check the configuration, change nothing
        broker config show [KEY...] [--all] [--json] each value and where it comes from
        broker config schema                         all keys as JSON
-       broker --version | --help
+       broker --version | --licenses | --help
 
 The running broker, or the state of one that does not run:
 

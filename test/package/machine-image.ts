@@ -17,8 +17,11 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 const suite = "bookworm";
-/** Beside the essential ones; the last is what the runtime needs and small systems lack. */
-const packages = ["systemd", "systemd-sysv", "dbus", "procps", "libatomic1"];
+/** Beside the essential ones; libatomic1 is what the runtime needs and small systems lack. */
+const packages = [
+	...["systemd", "systemd-sysv", "dbus", "procps", "libatomic1"],
+	"rpm",
+];
 /** Timers and consoles that a test only waits for. */
 const masked = [
 	"apt-daily.timer",
