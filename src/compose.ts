@@ -2,7 +2,7 @@
  * The composition root: from a loaded configuration to a running broker. The only
  * place that knows all parts; the parts do not know it.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Broker } from "./broker/broker.ts";
 import {
 	BrokerApi,
@@ -11,6 +11,7 @@ import {
 } from "./broker/broker-api.ts";
 import { ClockWatch } from "./broker/clock-watch.ts";
 import { memoryDatabaseLimit, memoryLimit } from "./broker/memory-plan.ts";
+import { type RamPlace, RamState } from "./broker/ram-state.ts";
 import type { SafeMode } from "./broker/safe-mode.ts";
 import type { ListenerSettings, Settings } from "./config/config.ts";
 import { writeRules } from "./config/write-rules.ts";
@@ -24,6 +25,7 @@ import { canWriteTo } from "./platform/folder.ts";
 import type { LastingClock } from "./platform/lasting-clock.ts";
 import type { Logger } from "./platform/logger.ts";
 import { machineMemory } from "./platform/machine-memory.ts";
+import { fileSystemBytes, ramFolder } from "./platform/ram-folder.ts";
 import { ReasonCode } from "./protocol/reason-codes.ts";
 import type { Store } from "./store/store.ts";
 import { StoreClient } from "./store/store-client.ts";
@@ -43,11 +45,16 @@ export interface Composition {
 	readonly surroundings?: Surroundings;
 	/** Entered by whoever made the store. */
 	readonly safeMode?: SafeMode;
+	/** The store is opened in it. */
+	readonly ramState?: RamState | null;
 }
 
 const noSurroundings: Surroundings = {
 	reload: () => Promise.reject(new Error("there is nothing to read again")),
 };
+
+/** After goodbye has been said, clients have this long to close their side. */
+const GOODBYE_MS = 300;
 
 /** A broker with its extensions, running as soon as {@link start} returns. */
 export class RunningBroker {
@@ -82,9 +89,12 @@ export class RunningBroker {
 
 	/** Opens the store, brings back what it holds, and lets clients in. */
 	async start(): Promise<void> {
+		const { ramState, safeMode } = this.broker;
+		ramState?.claim();
 		await this.broker.store.open();
 		await this.#clockWatch.begin();
-		this.broker.safeMode.begin(this.broker);
+		safeMode.begin(this.broker);
+		if (!safeMode.isOn) ramState?.begin(this.broker);
 		this.broker.wear.start();
 		this.broker.watchMemory();
 		await this.broker.restore();
@@ -126,6 +136,14 @@ export class RunningBroker {
 		await listener?.stop();
 	}
 
+	/** After {@link stop}: lets the last packets leave. */
+	async endStreams(): Promise<void> {
+		const { clock } = this.broker;
+		const until = clock.monotonicMs() + GOODBYE_MS;
+		while (this.openStreams > 0 && clock.monotonicMs() < until)
+			await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+
 	/** Stops accepting, says goodbye to clients, commits everything and closes the store. */
 	async stop(): Promise<void> {
 		const names = [...this.listeners.keys()];
@@ -139,14 +157,52 @@ export class RunningBroker {
 
 /** Kept on the disk next to the database, for the removals of a full disk. */
 const BALLAST_BYTES = 8 * 1024 * 1024;
+/** Of a file system in memory: others need it too. */
+const RAM_SHARE = 0.5;
 
-/** What the database may become, in bytes; 0 for no limit. */
-export function storeLimit(settings: Settings, isInMemory: boolean): number {
+/**
+ * What the database may become, in bytes; 0 for no limit.
+ * @param isInMemory without any file
+ * @param ram where it is in a file in memory
+ */
+export function storeLimit(
+	settings: Settings,
+	isInMemory: boolean,
+	ram: RamPlace | null = null,
+): number {
 	const limit = Math.min(
 		settings["store.max_bytes"],
-		isInMemory ? memoryShare(settings) : Number.POSITIVE_INFINITY,
+		isInMemory || ram !== null
+			? memoryShare(settings)
+			: Number.POSITIVE_INFINITY,
+		ram === null
+			? Number.POSITIVE_INFINITY
+			: RAM_SHARE * fileSystemBytes(dirname(ram.path)),
 	);
 	return limit === Number.POSITIVE_INFINITY ? 0 : limit;
+}
+
+/**
+ * Where the state is with `state = ram+checkpoint`; null with any other way of keeping it.
+ * Enters safe mode when there is no folder in memory.
+ */
+export function planRamState(
+	settings: Settings,
+	safeMode: SafeMode,
+): RamState | null {
+	const { state, persistence, data_dir } = settings;
+	if (state !== "ram+checkpoint" || !persistence || safeMode.isOn) return null;
+	try {
+		const configured = settings["state.ram_dir"];
+		const folder = ramFolder(configured, data_dir, process.env);
+		return new RamState({
+			path: join(folder, "broker.db"),
+			checkpoint: join(data_dir, "broker.db"),
+		});
+	} catch (error) {
+		safeMode.enter((error as Error).message, null);
+		return null;
+	}
 }
 
 function memoryShare(settings: Settings): number {
@@ -160,6 +216,8 @@ export interface StoreParts {
 	readonly log: Logger;
 	/** On already: the database is not touched. Else entered when it cannot be used. */
 	readonly safeMode: SafeMode;
+	/** As {@link planRamState} says. */
+	readonly ramState?: RamState | null;
 	readonly resetState: boolean;
 	wasKilled(): boolean;
 	onFatal(error: Error): void;
@@ -170,14 +228,17 @@ export function createStore(parts: StoreParts): Store {
 	const { settings, clock, log, safeMode, resetState } = parts;
 	const { data_dir } = settings;
 	const isInMemory = !settings.persistence || safeMode.isOn;
+	const ram = isInMemory ? null : (parts.ramState?.place ?? null);
+	const path = ram?.path ?? join(data_dir, "broker.db");
 	return new StoreClient({
 		resetState,
-		path: isInMemory ? ":memory:" : join(data_dir, "broker.db"),
+		path: isInMemory ? ":memory:" : path,
+		...(ram !== null && { checkpoint: ram.checkpoint }),
 		clock,
 		commitIntervalMs: settings["store.commit_interval"],
 		lazyIntervalMs: settings["store.lazy_interval"],
 		writeRules: writeRules(settings),
-		maxBytes: storeLimit(settings, isInMemory),
+		maxBytes: storeLimit(settings, isInMemory, ram),
 		ballastBytes: BALLAST_BYTES,
 		...(settings.durability === "relaxed" && {
 			syncIntervalMs: settings["store.sync_interval"],

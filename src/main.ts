@@ -43,9 +43,6 @@ const ExitCode = {
 	Config: 78,
 } as const;
 
-/** A stop that takes longer than this is cut short; nothing acknowledged is lost. */
-const STOP_TIMEOUT_MS = 10_000;
-
 const commands = [...coreCommands, ...extensionCommands];
 
 async function main(argv: readonly string[]): Promise<number | null> {
@@ -196,7 +193,7 @@ function handleSignals(service: Service, log: Logger): void {
 		setTimeout(() => {
 			log.system.error("stopping takes too long, ending now");
 			process.exit(ExitCode.Failure);
-		}, STOP_TIMEOUT_MS).unref();
+		}, service.stopTimeoutMs).unref();
 		service.stop().then(
 			() => {
 				log.system.info("stopped");

@@ -2,11 +2,15 @@
  * The running service: starts everything that the configuration names, reads it again
  * on request, and says in plain lines what it does. Owned by main.ts.
  */
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ReloadReport } from "./broker/broker-api.ts";
 import { SafeMode } from "./broker/safe-mode.ts";
-import { createStore, RunningBroker, storeLimit } from "./compose.ts";
+import {
+	createStore,
+	planRamState,
+	RunningBroker,
+	storeLimit,
+} from "./compose.ts";
 import {
 	ConfigError,
 	formatNotice,
@@ -30,11 +34,12 @@ import {
 } from "./platform/logger.ts";
 import { noSupervisor, type Supervisor } from "./platform/supervisor.ts";
 import { version } from "./platform/version.ts";
-import { Supervision } from "./supervision.ts";
+import { writeReport } from "./report.ts";
+import { Supervision, savingTimeMs } from "./supervision.ts";
 import type { Listener } from "./transport/byte-stream.ts";
 
-/** After goodbye has been said, clients have this long to close their side. */
-const GOODBYE_MS = 300;
+/** A stop that takes longer than this is cut short; nothing acknowledged is lost. */
+const STOP_TIMEOUT_MS = 10_000;
 
 export class Service {
 	readonly #config: LoadedConfig;
@@ -94,8 +99,10 @@ export class Service {
 		const starts = countStarts(settings, this.#resetState, safeMode);
 		this.#starts = starts;
 		const clock = new LastingClock(systemClock);
+		const ramState = planRamState(settings, safeMode);
 		const store = createStore({
 			settings,
+			ramState,
 			clock,
 			log,
 			safeMode,
@@ -110,6 +117,7 @@ export class Service {
 			store,
 			surroundings: { reload: () => this.reload() },
 			safeMode,
+			ramState,
 		});
 		this.#running = running;
 		for (const listener of listeners) await running.listen(listener);
@@ -132,14 +140,22 @@ export class Service {
 		this.#starts?.noteEnd(words);
 	}
 
+	/** How long a stop may take. */
+	get stopTimeoutMs(): number {
+		const bytes = this.#running?.broker.ramState?.bytes ?? 0;
+		return STOP_TIMEOUT_MS + savingTimeMs(bytes);
+	}
+
 	async stop(): Promise<void> {
 		const running = this.#running;
 		this.#running = null;
 		if (running === null) return;
-		this.#supervision.stopping(running.broker.connections.size);
+		const { broker } = running;
+		const savingMs = savingTimeMs(broker.ramState?.bytes ?? 0);
+		this.#supervision.stopping(broker.connections.size, savingMs);
 		this.#starts?.stopped();
 		await running.stop();
-		await goodbye(running);
+		await running.endStreams();
 		this.#supervision.stopped();
 	}
 
@@ -171,7 +187,9 @@ export class Service {
 		const { settings, options, notices } = this.#config;
 		this.#log.configure(logOptions(settings, options.underSystemd));
 		const { broker } = running;
-		broker.store.setMaxBytes(storeLimit(settings, broker.isInMemory));
+		broker.store.setMaxBytes(
+			storeLimit(settings, broker.isInMemory, broker.ramState?.place),
+		);
 		broker.store.setWriteRules(writeRules(settings));
 		broker.budgets.unauthenticated.limit = settings.unauthenticated_bytes;
 		broker.limitMemory();
@@ -200,31 +218,10 @@ export class Service {
 		};
 	}
 
-	/** For tests: what the process holds, as JSON. Collects garbage first where the runtime allows. */
+	/** For tests: what the process holds, as JSON. */
 	writeReport(file: string): void {
 		const broker = this.#running?.broker;
-		if (broker === undefined) return;
-		globalThis.gc?.();
-		const { heapUsed, rss, external } = process.memoryUsage();
-		const budgets = Object.fromEntries(
-			broker.budgets.ofClients.map((budget) => [budget.name, budget.used]),
-		);
-		const report = {
-			heapUsed,
-			rss,
-			external,
-			budgets,
-			memory: broker.overload.status,
-			wear: broker.wear.status,
-			connections: broker.connections.size,
-			sessions: broker.registry.size,
-			subscriptions: broker.router.subscriptions.size,
-			counters: broker.counters,
-			statistics: broker.statistics,
-			store: broker.store.counters,
-			degraded: broker.degraded.status,
-		};
-		writeFileSync(file, JSON.stringify(report));
+		if (broker !== undefined) writeReport(broker, file);
 	}
 
 	/** @returns why it cannot be opened; empty when it is open */
@@ -311,13 +308,5 @@ function logListening(log: Logger, listener: Listener): void {
 		log.system.info(
 			`listening on ${scheme}://${address}${path} (${listener.name})`,
 		);
-	}
-}
-
-/** Lets the last packets leave before the process ends. */
-async function goodbye(running: RunningBroker): Promise<void> {
-	const until = systemClock.monotonicMs() + GOODBYE_MS;
-	while (running.openStreams > 0 && systemClock.monotonicMs() < until) {
-		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
 }

@@ -63,12 +63,13 @@ export class Supervision {
 		this.#lifeSigns.watch(running, format);
 	}
 
-	stopping(clients: number): void {
+	/** @param savingMs what it may take to save a state that is in memory */
+	stopping(clients: number, savingMs: number): void {
 		this.#stopTimer();
 		this.#supervisor.stopping(
 			`stopping: clients are told (${clients}), what waits is written`,
 		);
-		this.#supervisor.extendTimeout(STOP_MS);
+		this.#supervisor.extendTimeout(STOP_MS + savingMs);
 		this.#lifeSigns.endPings();
 	}
 
@@ -100,7 +101,10 @@ export class Supervision {
 			clients: broker.connections.size,
 			messageRate,
 			queuedBytes: broker.counters.queuedBytes,
-			storeTrouble: broker.safeMode.alarm || broker.store.counters.trouble,
+			storeTrouble:
+				broker.safeMode.alarm ||
+				broker.store.counters.trouble ||
+				(broker.ramState?.alarm ?? ""),
 			memoryStage: broker.overload.status.stage,
 		});
 	}
@@ -119,6 +123,11 @@ export class Supervision {
 		if (this.#timer !== null) this.#clock.clearTimer(this.#timer);
 		this.#timer = null;
 	}
+}
+
+/** What the slowest card needs to write so much. */
+export function savingTimeMs(bytes: number): number {
+	return Math.ceil(bytes / SLOWEST_BYTES_PER_MS);
 }
 
 /** The database with its log. */

@@ -2,7 +2,6 @@
  * How the broker is doing: as figures for programs, and as lines for a person. What is
  * added here is shown by `broker status` without further ado.
  */
-import type { Settings } from "../config/schema.ts";
 import type { ByteBudget } from "../platform/byte-budget.ts";
 import { version } from "../platform/version.ts";
 import { inBytes, inTime, plural } from "../platform/words.ts";
@@ -11,13 +10,14 @@ import type { StoreCounters } from "../store/store.ts";
 import type { Broker } from "./broker.ts";
 import type { DegradedStatus } from "./degraded-mode.ts";
 import type { MemoryStatus } from "./overload.ts";
+import type { RamStateStatus } from "./ram-state.ts";
 import type { Statistics } from "./statistics.ts";
 import type { WearStatus } from "./wear.ts";
 
 /** What a power cut may take of what was acknowledged. */
 export interface DurabilityStatus {
-	readonly mode: "strict" | "relaxed" | "memory";
-	/** 0 for nothing, null for everything. */
+	readonly mode: "strict" | "relaxed" | "ram+checkpoint" | "memory";
+	/** 0 for nothing, null for everything. ram+checkpoint: the time since the last checkpoint. */
 	readonly lossWindowMs: number | null;
 }
 
@@ -41,6 +41,8 @@ export interface BrokerStatus {
 	readonly sharedSubscriptions: number;
 	readonly listeners: readonly ListenerStatus[];
 	readonly durability: DurabilityStatus;
+	/** Null unless `state = ram+checkpoint`. */
+	readonly ramState: RamStateStatus | null;
 	readonly store: Readonly<StoreCounters>;
 	/** Whether the database can be written, and what is done while it cannot. */
 	readonly degraded: DegradedStatus;
@@ -69,6 +71,7 @@ export interface StatusPart {
 
 export function statusOf(broker: Broker): BrokerStatus {
 	const { settings, clock } = broker;
+	const ramState = broker.isInMemory ? null : broker.ramState;
 	const uptimeMs = clock.monotonicMs() - broker.startedAtMs;
 	return {
 		version,
@@ -82,12 +85,15 @@ export function statusOf(broker: Broker): BrokerStatus {
 		listeners: [...broker.listeners.values()].map(
 			({ name, addresses, connections }) => ({ name, addresses, connections }),
 		),
-		durability: durabilityOf(settings, broker.isInMemory),
+		durability: durabilityOf(broker),
+		ramState: ramState?.status ?? null,
 		store: broker.store.counters,
 		degraded: broker.degraded.status,
-		alarms: [broker.safeMode.alarm, broker.store.counters.trouble].filter(
-			Boolean,
-		),
+		alarms: [
+			broker.safeMode.alarm,
+			ramState?.alarm ?? "",
+			broker.store.counters.trouble,
+		].filter(Boolean),
 		memory: broker.overload.status,
 		wear: broker.wear.status,
 		budgets: broker.budgets.all,
@@ -141,12 +147,19 @@ function listenerLines(listeners: readonly ListenerStatus[]): StatusLines[] {
 	return [["listening", first, ...rest]];
 }
 
-function describeState({ durability, dataDir, store }: BrokerStatus): string {
+function describeState({
+	durability,
+	ramState,
+	dataDir,
+	store,
+}: BrokerStatus): string {
 	const waiting =
 		store.pendingBytes === 0
 			? ""
 			: `, ${inBytes(store.pendingBytes)} on the way to the disk`;
-	return durability.mode === "memory" ? "memory only" : `${dataDir}${waiting}`;
+	if (durability.mode === "memory") return "memory only";
+	if (ramState === null) return `${dataDir}${waiting}`;
+	return `memory: ${inBytes(ramState.bytes)} in ${ramState.path}, saved to ${dataDir}${waiting}`;
 }
 
 function troubleLines(degraded: DegradedStatus): string[] {
@@ -162,16 +175,24 @@ function troubleLines(degraded: DegradedStatus): string[] {
 function describeDurability({ mode, lossWindowMs }: DurabilityStatus): string {
 	if (mode === "memory")
 		return "everything is lost with the process: what is acknowledged is in memory only (persistence = off, or safe mode)";
+	if (mode === "ram+checkpoint")
+		return `loses what was acknowledged since the last checkpoint, ${inTime(lossWindowMs ?? 0)} ago (state.checkpoint_interval; broker state checkpoint makes one); the end of the broker alone loses nothing`;
 	if (mode === "strict")
 		return "loses nothing that was acknowledged (durability = strict)";
 	return `may lose what was acknowledged in the last ${inTime(lossWindowMs ?? 0)} (durability = relaxed, store.sync_interval)`;
 }
 
-function durabilityOf(
-	settings: Settings,
-	isInMemory: boolean,
-): DurabilityStatus {
+function durabilityOf({
+	settings,
+	isInMemory,
+	ramState,
+}: Broker): DurabilityStatus {
 	if (isInMemory) return { mode: "memory", lossWindowMs: null };
+	if (ramState !== null)
+		return {
+			mode: "ram+checkpoint",
+			lossWindowMs: ramState.status.unsavedMs,
+		};
 	if (settings.durability === "strict")
 		return { mode: "strict", lossWindowMs: 0 };
 	return { mode: "relaxed", lossWindowMs: settings["store.sync_interval"] };

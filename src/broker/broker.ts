@@ -32,7 +32,9 @@ import { type DegradedConnection, DegradedMode } from "./degraded-mode.ts";
 import { type ClientInfo, Hooks } from "./hooks.ts";
 import { memoryBudget, memoryLimit } from "./memory-plan.ts";
 import { Overload, Stage } from "./overload.ts";
+import { closeLargestPartial } from "./partial-packets.ts";
 import { PublisherPace } from "./publisher-pace.ts";
+import type { RamState } from "./ram-state.ts";
 import { Router } from "./router.ts";
 import { SafeMode } from "./safe-mode.ts";
 import { handOverStored, sharedFilters } from "./shared-handover.ts";
@@ -64,6 +66,8 @@ export interface BrokerOptions {
 	/** Sessions that stay in memory without a client; others sleep. */
 	readonly awayInMemory?: number;
 	readonly safeMode?: SafeMode;
+	/** With `state = ram+checkpoint`. */
+	readonly ramState?: RamState | null;
 }
 
 export class Broker implements SessionObserver {
@@ -87,6 +91,8 @@ export class Broker implements SessionObserver {
 	readonly overload: Overload;
 	readonly pace: PublisherPace;
 	readonly safeMode: SafeMode;
+	/** Null unless the database lies in memory and is saved now and then; not used in safe mode. */
+	readonly ramState: RamState | null;
 	/** What is written to the disk. */
 	readonly wear: Wear;
 	/** What is done while the database cannot be written. */
@@ -107,6 +113,7 @@ export class Broker implements SessionObserver {
 		this.logLimit = new RateLimit(options.clock, LOG_INTERVAL_MS);
 		this.budgets = new Budgets(options.settings);
 		this.safeMode = options.safeMode ?? new SafeMode();
+		this.ramState = options.ramState ?? null;
 		this.pace = new PublisherPace(options.clock);
 		const { clock, log } = this;
 		this.wear = new Wear({ clock, log, counters: this.store.counters });
@@ -296,12 +303,11 @@ export class Broker implements SessionObserver {
 	}
 
 	#refreshBudgets(): void {
-		this.budgets.refresh(
-			this.isInMemory,
-			this.store,
-			this.router.subscriptions.routeBytes,
-			this.counters.queuedBytes,
-		);
+		const databaseBytes = this.isInMemory
+			? this.counters.queuedBytes + this.store.counters.retainedBytes
+			: (this.ramState?.bytes ?? 0);
+		const { routeBytes } = this.router.subscriptions;
+		this.budgets.refresh(databaseBytes, this.store, routeBytes);
 	}
 
 	#onStage(stage: Stage): void {
@@ -312,18 +318,7 @@ export class Broker implements SessionObserver {
 		for (const connection of this.connections) connection.spill();
 		if (stage < Stage.Refuse) return;
 		const { partialFrames, memory } = this.budgets;
-		if (partialFrames.used > memory.limit / 4) this.#closeLargestPartial();
-	}
-
-	/** Packets that never become whole hold the memory: the largest one goes. */
-	#closeLargestPartial(): void {
-		let largest: OpenConnection | null = null;
-		for (const each of this.connections) {
-			if (each.partialBytes > (largest?.partialBytes ?? 0)) largest = each;
-		}
-		largest?.terminate(
-			ReasonCode.QuotaExceeded,
-			"memory is short, and its half-received packet is the largest (memory_limit)",
-		);
+		if (partialFrames.used > memory.limit / 4)
+			closeLargestPartial(this.connections);
 	}
 }

@@ -38,7 +38,7 @@ export class Budgets {
 	);
 	readonly #routes = this.#make("routes", "max_subscriptions");
 	readonly #commits = this.#make("writes to the disk", "max_message_rate");
-	readonly #database = this.#make("database in memory", "persistence");
+	readonly #database = this.#make("database in memory", "store.max_bytes");
 
 	constructor(settings: Settings) {
 		this.unauthenticated = this.#make(
@@ -68,20 +68,14 @@ export class Budgets {
 	}
 
 	/**
-	 * @param isInMemory the whole database is
+	 * @param databaseBytes what of the database is in memory
 	 * @param routeBytes what the cache of routes holds
-	 * @param queuedBytes what is in queues
 	 */
-	refresh(
-		isInMemory: boolean,
-		store: Store,
-		routeBytes: number,
-		queuedBytes: number,
-	): void {
-		const { pendingBytes, retainedBytes } = store.counters;
+	refresh(databaseBytes: number, store: Store, routeBytes: number): void {
+		const { pendingBytes } = store.counters;
 		this.#routes.setTo(routeBytes);
 		this.#commits.setTo(OPERATION_SHARE * pendingBytes);
-		this.#database.setTo(isInMemory ? queuedBytes + retainedBytes : 0);
+		this.#database.setTo(databaseBytes);
 	}
 
 	#make(name: string, key: string): ByteBudget {

@@ -18,7 +18,9 @@ import { inBytes } from "../platform/words.ts";
 import { SCHEMA_VERSION } from "../store/schema.ts";
 import { StateWorker } from "../store/state-worker.ts";
 import type { Store } from "../store/store.ts";
+import type { Saved } from "../store/worker-messages.ts";
 import { AdminRefusal } from "./admin-routes.ts";
+import type { RamState } from "./ram-state.ts";
 
 /** Room that has to be left: the database's log and its ballast, with their growth. */
 const SPARE_BYTES = 32 * 1024 * 1024;
@@ -27,6 +29,8 @@ export interface StateCopyParts {
 	readonly settings: Settings;
 	readonly clock: Clock;
 	readonly store: Store;
+	readonly safeMode: { readonly isOn: boolean };
+	readonly ramState: RamState | null;
 }
 
 /** The files of the database, as far as the system tells. */
@@ -51,7 +55,9 @@ export class StateCopy {
 	async file(): Promise<StateFile | null> {
 		const { persistence, data_dir } = this.#parts.settings;
 		if (!persistence) return null;
-		const path = join(data_dir, "broker.db");
+		const { ramState, safeMode } = this.#parts;
+		const ram = safeMode.isOn ? null : ramState;
+		const path = ram?.place.path ?? join(data_dir, "broker.db");
 		const bytesOf = async (file: string) =>
 			(await stat(file).catch(() => null))?.size ?? 0;
 		return {
@@ -85,6 +91,22 @@ export class StateCopy {
 				await rm(`${path}-wal`, { force: true });
 			}
 		});
+	}
+
+	/**
+	 * `state = ram+checkpoint`: saves the state now.
+	 * @throws AdminRefusal in words
+	 */
+	saveCheckpoint(): Promise<Saved> {
+		const { ramState, safeMode } = this.#parts;
+		if (ramState === null || safeMode.isOn)
+			throw new AdminRefusal(
+				409,
+				safeMode.isOn
+					? "the broker is in safe mode: what it has is not to take the place of the state on the disk"
+					: "there is nothing to save: checkpoints are made with state = ram+checkpoint",
+			);
+		return ramState.saveNow();
 	}
 
 	async #alone<T>(work: (path: string) => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CommandFailure, type CommandSpec } from "../platform/command.ts";
 import { inBytes, plural } from "../platform/words.ts";
-import type { StateDescription } from "../store/worker-messages.ts";
+import type { Saved, StateDescription } from "../store/worker-messages.ts";
 import type { CliCall } from "./cli-call.ts";
 import { printable } from "./printable.ts";
 import { restoreState } from "./restore-state.ts";
@@ -27,6 +27,12 @@ export const stateCommands: readonly CommandSpec<CliCall>[] = [
 		synopsis: "[--json]",
 		summary: "look through the whole database for damage",
 		run: check,
+	},
+	{
+		name: "state checkpoint",
+		synopsis: "[--json]",
+		summary: "with state = ram+checkpoint: save it now",
+		run: checkpoint,
 	},
 	{
 		name: "state backup",
@@ -110,6 +116,18 @@ async function check(call: CliCall): Promise<number> {
 				"restore a backup (broker state restore FILE), or let the next start of the broker save what can be read\n",
 		);
 	return problems.length === 0 ? 0 : 1;
+}
+
+async function checkpoint({ out, json, broker }: CliCall): Promise<number> {
+	const saved = (await broker.ask("POST", "/state/checkpoint")) as Saved;
+	if (json) out.write(`${JSON.stringify(saved)}\n`);
+	else
+		out.write(
+			saved.isNew
+				? `the state is on the disk (${inBytes(saved.bytes)})\n`
+				: "the state is on the disk: nothing has changed since it was saved last\n",
+		);
+	return 0;
 }
 
 async function backup(call: CliCall): Promise<number> {

@@ -58,6 +58,12 @@ export function checkCombinations(
 			"is off: acknowledged messages, sessions and retained messages do not survive a restart",
 		);
 	}
+	if (settings.persistence && settings.state === "ram+checkpoint") {
+		note(
+			"state",
+			"is ram+checkpoint: an acknowledgement means the memory, not the disk; a power cut loses what came since the last checkpoint (state.checkpoint_interval)",
+		);
+	}
 	for (const { key, everyMs } of writeRules(settings)) {
 		if (everyMs === 0 || everyMs > settings["store.lazy_interval"]) continue;
 		note(key, "is no more than store.lazy_interval, and changes nothing");

@@ -57,6 +57,20 @@ export async function backUp(
 	}
 }
 
+/** As {@link backUp}. @throws Error in words */
+export async function backUpInWords(
+	database: Database,
+	target: string,
+): Promise<null> {
+	try {
+		await backUp(database, target);
+		return null;
+	} catch (error) {
+		const { message } = error as Error;
+		throw new Error(`no backup was made: ${message}`, { cause: error });
+	}
+}
+
 class Pace {
 	readonly #target: string;
 	readonly #bed = new Int32Array(new SharedArrayBuffer(4));

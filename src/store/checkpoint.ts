@@ -16,6 +16,8 @@ import { mayPass } from "./commit-trouble.ts";
 const PAGES_WHEN_IDLE = 1000;
 /** Pages at which it is done inside the traffic: 7.4 MiB. */
 const PAGES_AT_MOST = 1900;
+/** A log in memory costs memory, and its copying next to nothing: 1 MiB. */
+const PAGES_IN_MEMORY = 256;
 const IDLE_MS = 50;
 const PAGE_BYTES = 4096;
 
@@ -24,12 +26,23 @@ export class Checkpoint {
 	readonly #look: Statement<[], [number, number, number]>;
 	readonly #run: Statement<[]>;
 	readonly #onCopied: (pages: number) => void;
+	readonly #whenIdle: number;
+	readonly #atMost: number;
 	#commits = 0;
 	#timer: NodeJS.Timeout | null = null;
 
-	/** @param onCopied so many pages were written into the database */
-	constructor(database: Database, onCopied: (pages: number) => void) {
+	/**
+	 * @param onCopied so many pages were written into the database
+	 * @param isInMemory the files are
+	 */
+	constructor(
+		database: Database,
+		onCopied: (pages: number) => void,
+		isInMemory = false,
+	) {
 		this.#onCopied = onCopied;
+		this.#whenIdle = isInMemory ? PAGES_IN_MEMORY : PAGES_WHEN_IDLE;
+		this.#atMost = isInMemory ? PAGES_IN_MEMORY : PAGES_AT_MOST;
 		this.#look = database
 			.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(NOOP)")
 			.raw() as Statement<[], [number, number, number]>;
@@ -39,7 +52,7 @@ export class Checkpoint {
 	/** After the batch has been answered. */
 	afterCommit(): void {
 		this.#commits++;
-		if (this.#pagesDue() >= PAGES_AT_MOST) this.#copy();
+		if (this.#pagesDue() >= this.#atMost) this.#copy();
 		else this.#wait();
 	}
 
@@ -54,7 +67,7 @@ export class Checkpoint {
 		this.#timer = setTimeout(() => {
 			this.#timer = null;
 			if (this.#commits !== commits) this.#wait();
-			else if (this.#pagesDue() >= PAGES_WHEN_IDLE) this.#copy();
+			else if (this.#pagesDue() >= this.#whenIdle) this.#copy();
 		}, IDLE_MS);
 	}
 

@@ -221,10 +221,9 @@ export class CommitPipeline {
 		try {
 			const request = openRequest(this.#options, path, maxBytes);
 			const opened = (await link.ask(request)) as Opened;
-			this.#counters.retainedMessages = opened.retainedMessages;
-			this.#counters.retainedBytes = opened.retainedBytes;
-			this.#counters.earlierBytes = opened.earlierBytes;
-			if (opened.notice !== "") this.#options.onNotice?.(opened.notice);
+			const { notice, ...counts } = opened;
+			Object.assign(this.#counters, counts);
+			if (notice !== "") this.#options.onNotice?.(notice);
 		} catch (error) {
 			await link.end();
 			throw error;

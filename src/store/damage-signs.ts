@@ -175,6 +175,7 @@ function readHeader(path: string): Buffer {
 	}
 }
 
-function notePath(path: string): string {
+/** The note for the next start that the file is damaged. */
+export function notePath(path: string): string {
 	return `${path}.damaged`;
 }

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite, { type Database } from "better-sqlite3";
 import { backupPath, removeBackup, restoringPath } from "./backup.ts";
+import { endCheckpoints, takeCheckpoint } from "./checkpoint-files.ts";
 import {
 	checkTables,
 	errorCode,
@@ -10,7 +11,7 @@ import {
 	signsOfDamage,
 	UnusableFile,
 } from "./damage-signs.ts";
-import { inWords, refuseRival } from "./open-error.ts";
+import { inWords, refuseRival, refuseRivalInMemory } from "./open-error.ts";
 import {
 	complete,
 	exists,
@@ -67,6 +68,8 @@ export function openDatabase(
 		return { database: openFile(path, options), notice: "" };
 	try {
 		mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+		refuseRivalInMemory(path);
+		takeCheckpoint(path, options.wallMs);
 		const notices = [
 			finishRestore(path, options),
 			options.resetState ? resetState(path, options) : "",
@@ -81,18 +84,29 @@ export function openDatabase(
 	}
 }
 
-function openOrSalvage(path: string, options: OpenOptions): OpenedDatabase {
-	let reason = signsOfDamage(path, options.syncIntervalMs === null);
-	if (reason === "") {
-		try {
-			return { database: openFile(path, options), notice: "" };
-		} catch (error) {
-			if (!isUnusable(error)) throw error;
-			reason = (error as Error).message;
-		}
-	}
-	const notice = replaceBySalvaged(path, reason, options);
+export function openOrSalvage(
+	path: string,
+	options: OpenOptions,
+): OpenedDatabase {
+	const opened = openSound(path, options);
+	if (typeof opened !== "string") return { database: opened, notice: "" };
+	const notice = replaceBySalvaged(path, opened, options);
 	return { database: openFile(path, options), notice };
+}
+
+/** @returns what is wrong with the file, in words, when it is damaged */
+export function openSound(
+	path: string,
+	options: OpenOptions,
+): Database | string {
+	const reason = signsOfDamage(path, options.syncIntervalMs === null);
+	if (reason !== "") return reason;
+	try {
+		return openFile(path, options);
+	} catch (error) {
+		if (!isUnusable(error)) throw error;
+		return (error as Error).message;
+	}
 }
 
 /** @returns what was done, in words */
@@ -136,7 +150,7 @@ function salvageInto(
 }
 
 /** A salvage that was cut off when its file was complete. */
-function finishSalvage(path: string, { wallMs }: OpenOptions): string {
+export function finishSalvage(path: string, { wallMs }: OpenOptions): string {
 	const place = takeOver(path, wallMs);
 	if (place === null) return "";
 	forgetDamage(path);
@@ -144,18 +158,20 @@ function finishSalvage(path: string, { wallMs }: OpenOptions): string {
 }
 
 /** A restore that was cut off when the backup was in the folder and complete. */
-function finishRestore(path: string, { wallMs }: OpenOptions): string {
+export function finishRestore(path: string, { wallMs }: OpenOptions): string {
 	removeBackup(backupPath(path));
 	removeBackup(restoringPath(path));
 	if (!exists(restoredPath(path))) return "";
+	endCheckpoints(path, wallMs);
 	const place = takeRestored(path, wallMs);
 	forgetDamage(path);
 	const before = place === null ? "" : `; the state before it is in ${place}`;
 	return `a restore that had been cut off was finished${before}`;
 }
 
-function resetState(path: string, { wallMs }: OpenOptions): string {
+export function resetState(path: string, { wallMs }: OpenOptions): string {
 	refuseRival(path);
+	endCheckpoints(path, wallMs);
 	const place = setAside(path, wallMs);
 	forgetDamage(path);
 	return place === null

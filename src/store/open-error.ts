@@ -12,6 +12,13 @@ import { StoreRefusal } from "./store-refusal.ts";
 export function refuseRival(path: string): void {
 	const who = holder(path);
 	if (who !== "") throw rival(path, who);
+	refuseRivalInMemory(path);
+}
+
+/** A broker whose state is in memory has locked the folder that it is saved to. */
+export function refuseRivalInMemory(path: string): void {
+	const who = holder(dirname(path), process.pid);
+	if (who !== "") throw rival(path, who);
 }
 
 function rival(path: string, who: string, cause?: unknown): StoreRefusal {
@@ -28,13 +35,18 @@ export function inWords(error: unknown, path: string): StoreRefusal {
 	return new StoreRefusal("unusable", words, { cause: error });
 }
 
-/** Who holds a lock on the file, as far as Linux tells; empty for nobody. */
-function holder(path: string): string {
+/**
+ * Who holds a lock on the file, or on the folder of a state that is in memory, as far as
+ * Linux tells; empty for nobody.
+ * @param ownPid a process that does not count
+ */
+function holder(path: string, ownPid = 0): string {
 	try {
 		const { ino, dev } = statSync(path);
 		for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
 			const [, , , , pid = "", file] = line.trim().split(/\s+/);
-			if (file?.split(":")[2] !== String(ino)) continue;
+			if (file?.split(":")[2] !== String(ino) || Number(pid) === ownPid)
+				continue;
 			if (mayHaveOpen(pid, ino, dev)) return ` (process ${pid})`;
 		}
 	} catch {

@@ -16,6 +16,7 @@ export function openRequest(
 	return {
 		type: "open",
 		path,
+		checkpoint: path === options.path ? (options.checkpoint ?? null) : null,
 		nativeBinding: options.nativeBinding ?? findSqliteAddon(),
 		maxBytes,
 		wallMs: options.clock.wallMs(),

@@ -1,15 +1,19 @@
 import type { Database } from "better-sqlite3";
 import { Ballast } from "./ballast.ts";
 import { Checkpoint } from "./checkpoint.ts";
+import { CheckpointSaving } from "./checkpoint-saving.ts";
 import { limitFile, openDatabase } from "./database.ts";
 import { LogSync } from "./durability.ts";
 import { Odometer } from "./odometer.ts";
+import { type OpenedRam, openRamDatabase } from "./ram-state.ts";
 import { Tables } from "./tables.ts";
-import type { OpenRequest } from "./worker-messages.ts";
+import type { Opened, OpenRequest } from "./worker-messages.ts";
 
 /** What the worker has while its database is open. */
 export interface OpenState {
 	readonly path: string;
+	/** null unless the database is in memory and saved now and then. */
+	readonly saving: CheckpointSaving | null;
 	readonly database: Database;
 	readonly tables: Tables;
 	readonly checkpoint: Checkpoint;
@@ -21,8 +25,8 @@ export interface OpenState {
 
 export interface OpenedState {
 	readonly state: OpenState;
-	/** What a person should know about how it was opened; empty when nothing. */
-	readonly notice: string;
+	/** What the main thread is told of it. */
+	readonly opened: Opened;
 }
 
 /**
@@ -34,24 +38,45 @@ export function openState(
 	onSynced: (trouble: string) => void,
 ): OpenedState {
 	const { path, maxBytes, ballastBytes, ballastDelayMs } = request;
-	const { database, notice } = openDatabase(path, request);
+	const { database, notice, isLeft } = openPlace(request);
 	limitFile(database, maxBytes);
 	const odometer = new Odometer(database);
 	const state: OpenState = {
 		path,
+		saving:
+			request.checkpoint === null
+				? null
+				: new CheckpointSaving(database, path, request.checkpoint, isLeft),
 		database,
 		tables: new Tables(database),
-		checkpoint: new Checkpoint(database, (pages) =>
-			odometer.checkpointed(pages),
+		checkpoint: new Checkpoint(
+			database,
+			(pages) => odometer.checkpointed(pages),
+			request.checkpoint !== null,
 		),
 		sync: new LogSync(database, request.syncIntervalMs, onSynced),
 		ballast: new Ballast(
 			path,
-			path === ":memory:" ? 0 : ballastBytes,
+			path === ":memory:" || request.checkpoint !== null ? 0 : ballastBytes,
 			ballastDelayMs,
 		),
 		odometer,
 		maxBytes,
 	};
-	return { state, notice };
+	const { messages, bytes } = state.tables.retained.totals;
+	const opened = {
+		notice,
+		retainedMessages: messages,
+		retainedBytes: bytes,
+		earlierBytes: odometer.earlierBytes,
+		isLeft,
+	};
+	return { state, opened };
+}
+
+function openPlace(request: OpenRequest): OpenedRam {
+	const { path, checkpoint } = request;
+	return checkpoint === null
+		? { ...openDatabase(path, request), isLeft: false }
+		: openRamDatabase(path, checkpoint, request);
 }

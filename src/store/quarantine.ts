@@ -143,7 +143,7 @@ function moveAside(
 	return place;
 }
 
-function syncPath(path: string): void {
+export function syncPath(path: string): void {
 	const file = openSync(path, "r");
 	try {
 		fsyncSync(file);

@@ -1,6 +1,7 @@
 import { renameSync, statSync } from "node:fs";
 import Sqlite, { type Database } from "better-sqlite3";
 import { removeBackup } from "./backup.ts";
+import { endCheckpoints } from "./checkpoint-files.ts";
 import {
 	checkTables,
 	forgetDamage,
@@ -215,6 +216,7 @@ function restore(request: ToolRequest): string | null {
 	}
 	removeBackup(restoredPath(path));
 	refuseRival(path); // the check may have taken minutes
+	endCheckpoints(path, wallMs);
 	renameSync(source, restoredPath(path));
 	const place = takeRestored(path, wallMs);
 	forgetDamage(path);
@@ -222,6 +224,7 @@ function restore(request: ToolRequest): string | null {
 }
 
 function aside(path: string, wallMs: number): string | null {
+	endCheckpoints(path, wallMs);
 	const place = setAside(path, wallMs);
 	forgetDamage(path);
 	return place;

@@ -2,6 +2,7 @@ import type { MainThreadWatch } from "../platform/loop-watch.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
+import { ownWill, toBuffer } from "./crossed-bytes.ts";
 import { LaneClient } from "./lane-client.ts";
 import { LazyRetained } from "./lazy-retained.ts";
 import {
@@ -22,12 +23,11 @@ import {
 	type SessionRecord,
 	type Store,
 	StoreCounters,
-	type StoredWill,
 	type SubscriptionRecord,
 } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { packOptions } from "./subscription-options.ts";
-import type { RetainedPage } from "./worker-messages.ts";
+import type { RetainedPage, Saved } from "./worker-messages.ts";
 import type { WriteRule } from "./write-rules.ts";
 
 export type { StoreOptions } from "./store-options.ts";
@@ -282,6 +282,12 @@ export class StoreClient implements Store {
 		await this.#pipeline.ask({ type: "backup", target });
 	}
 
+	/** With what waits to be written lazily. */
+	async saveCheckpoint(): Promise<Saved | null> {
+		this.#lazy.flush();
+		return (await this.#pipeline.ask({ type: "save" })) as Saved | null;
+	}
+
 	async readValue(space: string, name: string): Promise<Buffer | null> {
 		const answer = await this.#pipeline.ask({ type: "value", space, name });
 		return answer === null ? null : toBuffer(answer as Uint8Array);
@@ -313,17 +319,4 @@ export class StoreClient implements Store {
 		this.counters.topicWrites.note(operation.text ?? "", isLazy);
 		this.#pipeline.put(operation);
 	}
-}
-
-/** A Buffer that has crossed threads is a plain Uint8Array. */
-function toBuffer(bytes: Uint8Array): Buffer {
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-function ownWill(will: StoredWill): StoredWill {
-	return {
-		...will,
-		payload: toBuffer(will.payload),
-		properties: toBuffer(will.properties),
-	};
 }

@@ -1,6 +1,7 @@
-import { backUp } from "./backup.ts";
+import { backUpInWords } from "./backup.ts";
 import { readOperation } from "./batch-codec.ts";
 import { ByteReader, ByteWriter } from "./byte-writer.ts";
+import { closeState } from "./close-state.ts";
 import { describeTrouble, mayPass } from "./commit-trouble.ts";
 import {
 	errorCode,
@@ -16,7 +17,6 @@ import { beginWalk, type RetainedWalk } from "./tables/retained.ts";
 import { Touched } from "./touched.ts";
 import type {
 	Answer,
-	BackupRequest,
 	CommitRequest,
 	EngineRequest,
 	OpenRequest,
@@ -75,7 +75,16 @@ export class StoreEngine {
 				this.#answer(request.id, null);
 				break;
 			case "backup":
-				void this.#backUp(request);
+				void this.#answerLater(
+					request.id,
+					backUpInWords(this.#state.database, request.target),
+				);
+				break;
+			case "save":
+				void this.#answerLater(
+					request.id,
+					this.#state.saving?.save() ?? Promise.resolve(null),
+				);
 				break;
 			default:
 				if (this.#touched.concerns(request)) this.#waiting.push(request);
@@ -97,17 +106,11 @@ export class StoreEngine {
 
 	#handleOpen(request: OpenRequest): void {
 		try {
-			const { state, notice } = openState(request, (trouble) =>
+			const { state, opened } = openState(request, (trouble) =>
 				this.#post({ type: "synced", trouble }),
 			);
 			this.#open = state;
-			const { messages, bytes } = state.tables.retained.totals;
-			this.#answer(request.id, {
-				notice,
-				retainedMessages: messages,
-				retainedBytes: bytes,
-				earlierBytes: state.odometer.earlierBytes,
-			});
+			this.#answer(request.id, opened);
 		} catch (error) {
 			const { message: words } = error as Error;
 			const kind = error instanceof StoreRefusal ? error.kind : "unusable";
@@ -117,7 +120,8 @@ export class StoreEngine {
 
 	/** @returns false when the batch is held */
 	#commit(request: CommitRequest): boolean {
-		const { database, tables, checkpoint, sync, odometer } = this.#state;
+		const { database, tables, checkpoint, sync, odometer, saving } =
+			this.#state;
 		try {
 			odometer.begin();
 			database.exec("BEGIN IMMEDIATE");
@@ -141,6 +145,7 @@ export class StoreEngine {
 		}
 		tables.retained.committed();
 		odometer.committed();
+		saving?.committed();
 		this.#answerCommit(request);
 		sync.afterCommit();
 		checkpoint.afterCommit();
@@ -198,7 +203,8 @@ export class StoreEngine {
 	/** @returns false while what is held cannot be written for certain */
 	#makeRoom(held: readonly CommitRequest[]): boolean {
 		if (!this.#troubleCode.startsWith("SQLITE_FULL")) return true;
-		const { database, tables, ballast } = this.#state;
+		const { database, tables, ballast, saving } = this.#state;
+		saving?.committed();
 		return makeRoom(database, tables, ballast, held);
 	}
 
@@ -282,14 +288,12 @@ export class StoreEngine {
 		this.#answer(request.id, { page, position, isEnd }, page.buffer);
 	}
 
-	/** Batches and reads go on between its slices. */
-	async #backUp({ id, target }: BackupRequest): Promise<void> {
+	/** Batches and reads go on meanwhile. */
+	async #answerLater(id: number, work: Promise<Answer>): Promise<void> {
 		try {
-			await backUp(this.#state.database, target);
-			this.#answer(id, null);
+			this.#answer(id, await work);
 		} catch (error) {
-			const words = `no backup was made: ${(error as Error).message}`;
-			this.#post({ type: "refusal", id, words });
+			this.#post({ type: "refusal", id, words: (error as Error).message });
 		}
 	}
 
@@ -298,29 +302,28 @@ export class StoreEngine {
 		this.#post({ type: "answer", id, answer }, transfer);
 	}
 
+	/** What is in memory is saved first. */
 	#handleClose(id: number): void {
-		const { database, path, checkpoint, sync, ballast, odometer } = this.#state;
 		this.#retry();
-		checkpoint.stop();
-		sync.stop();
-		ballast.stop();
-		if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
-		this.#open = null;
-		const lost = this.#held.length;
-		try {
-			database.pragma("wal_checkpoint(PASSIVE)");
-			odometer.saveLast();
-			database.pragma("wal_checkpoint(TRUNCATE)");
-		} catch (error) {
-			// Without them the next start reads the log: nothing that matters is missing.
-			if (!mayPass(error)) throw error;
-		}
-		database.close();
-		if (lost === 0) {
-			this.#answer(id, null);
+		const { saving, odometer } = this.#state;
+		if (saving === null) {
+			this.#close(id, "");
 			return;
 		}
-		const words = `${lost} batches could not be written to ${path}: what they held was never acknowledged`;
-		this.#post({ type: "refusal", id, words });
+		odometer.saveLast();
+		saving.save().then(
+			() => this.#close(id, ""),
+			({ message }: Error) => this.#close(id, message),
+		);
+	}
+
+	/** @param unsaved why the state is in memory only, in words; empty when it is not */
+	#close(id: number, unsaved: string): void {
+		const state = this.#state;
+		if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+		this.#open = null;
+		const words = closeState(state, this.#held.length, unsaved);
+		if (words === "") this.#answer(id, null);
+		else this.#post({ type: "refusal", id, words });
 	}
 }

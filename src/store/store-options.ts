@@ -7,6 +7,8 @@ import type { WriteRule } from "./write-rules.ts";
 export interface StoreOptions {
 	/** The database file; `:memory:` for none. */
 	readonly path: string;
+	/** `state = ram+checkpoint`: {@link path} is in memory, and is saved to this file. */
+	readonly checkpoint?: string;
 	readonly clock: Clock;
 	/** How long a cancellable entry may wait for its acknowledgement, ms; 0: it does not wait. */
 	readonly commitIntervalMs: number;

@@ -5,6 +5,7 @@ import type { CommitTicket } from "./commit-ticket.ts";
 import type { LaneStore, SavedLane } from "./lane.ts";
 import { noPages, type PageCounts } from "./page-counts.ts";
 import { TopicWrites } from "./topic-writes.ts";
+import type { Saved } from "./worker-messages.ts";
 import type { WriteRule } from "./write-rules.ts";
 
 /**
@@ -154,6 +155,8 @@ export class StoreCounters {
 	pages: Readonly<PageCounts> = noPages();
 	/** Bytes that earlier processes have written, as far as they could note it. */
 	earlierBytes = 0;
+	/** `state = ram+checkpoint`: the state was found in memory, newer than any checkpoint. */
+	isLeft = false;
 	/** Which topics' retained messages are written; whoever looks clears it. */
 	readonly topicWrites = new TopicWrites();
 }
@@ -293,6 +296,14 @@ export interface Store {
 	 * @throws Error in words; the file is gone then
 	 */
 	backup(target: string): Promise<void>;
+
+	/**
+	 * `state = ram+checkpoint`: saves the state to data_dir, when it has changed since it was
+	 * saved last, while everything goes on.
+	 * @returns null when the state is kept otherwise
+	 * @throws Error in words; the checkpoints before are as they were
+	 */
+	saveCheckpoint(): Promise<Saved | null>;
 
 	/** Small durable values of extensions. */
 	readValue(space: string, name: string): Promise<Buffer | null>;

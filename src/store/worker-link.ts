@@ -8,6 +8,7 @@ import type {
 	Notice,
 	OpenRequest,
 	ReadRequest,
+	SaveRequest,
 	ToolRequest,
 	WorkerLike,
 	WorkerReply,
@@ -40,6 +41,7 @@ export type AnyRequest = Unnumbered<
 	| CloseRequest
 	| BarrierRequest
 	| BackupRequest
+	| SaveRequest
 	| ToolRequest
 >;
 

@@ -9,6 +9,8 @@ export interface OpenRequest {
 	readonly type: "open";
 	readonly id: number;
 	readonly path: string;
+	/** `state = ram+checkpoint`: the file in data_dir that it is saved to; null for none. */
+	readonly checkpoint: string | null;
 	readonly nativeBinding: string | null;
 	/** 0 for no limit. */
 	readonly maxBytes: number;
@@ -60,6 +62,12 @@ export interface BackupRequest {
 	readonly type: "backup";
 	readonly id: number;
 	readonly target: string;
+}
+
+/** Asks for a checkpoint, when anything was committed since the last; see ram-state.ts. */
+export interface SaveRequest {
+	readonly type: "save";
+	readonly id: number;
 }
 
 /** What is done with a database that no broker has open; see state-tools.ts. */
@@ -125,6 +133,7 @@ export type EngineRequest =
 	| CloseRequest
 	| BarrierRequest
 	| BackupRequest
+	| SaveRequest
 	| ReadRequest;
 
 export type WorkerRequest = EngineRequest | WatchRequest | ToolRequest;
@@ -175,10 +184,22 @@ export interface Opened {
 	readonly retainedBytes: number;
 	/** What earlier processes have written, as far as they could note it. */
 	readonly earlierBytes: number;
+	/** `state = ram+checkpoint`: the process before has left it in memory. */
+	readonly isLeft: boolean;
+}
+
+export interface Saved {
+	/** Of the checkpoint. */
+	readonly bytes: number;
+	/** It was written; otherwise nothing had changed. */
+	readonly isNew: boolean;
+	/** What a person should know about it; empty when nothing. */
+	readonly notice: string;
 }
 
 export type Answer =
 	| Opened
+	| Saved
 	| readonly SavedSession[]
 	| RetainedPage
 	| ToolAnswer

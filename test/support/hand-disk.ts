@@ -143,6 +143,7 @@ export class HandDisk {
 				retainedMessages,
 				retainedBytes,
 				earlierBytes: 0,
+				isLeft: false,
 			};
 		}
 		const deliver = this.#deliver;

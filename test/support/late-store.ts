@@ -108,6 +108,10 @@ export class LateStore implements Store {
 	setWriteRules(): void {}
 
 	/** It has no file. */
+	async saveCheckpoint(): Promise<null> {
+		return null;
+	}
+
 	backup(): Promise<void> {
 		return Promise.reject(new Error("no backup was made: there is no file"));
 	}

@@ -36,7 +36,7 @@ t.test("says that it ends, and for how long", async (t) => {
 	const { supervision, clock, said, running } = await supervised(t);
 	supervision.ready(running, "text");
 	said.length = 0;
-	supervision.stopping(7);
+	supervision.stopping(7, 0);
 	t.match(said[0], /^STOPPING=1\nSTATUS=stopping: clients are told \(7\)/);
 	t.strictSame(said.slice(1), ["EXTEND_TIMEOUT_USEC=20000000", "WATCHDOG=1"]);
 	clock.advance(60_000);

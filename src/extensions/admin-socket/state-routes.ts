@@ -30,6 +30,13 @@ export function stateRoutes(broker: BrokerApi): AdminRoute[] {
 		},
 		{
 			method: "POST",
+			path: "/state/checkpoint",
+			summary: "state = ram+checkpoint: save the state to data_dir now",
+			isLong: true,
+			handle: () => broker.stateCopy.saveCheckpoint(),
+		},
+		{
+			method: "POST",
 			path: "/state/backup",
 			summary: "make a copy of the database; fetch it within a minute",
 			isLong: true,
