@@ -31,7 +31,8 @@ import type { Store } from "./store/store.ts";
 import { StoreClient } from "./store/store-client.ts";
 import type { ByteStream, Listener } from "./transport/byte-stream.ts";
 import { createListener } from "./transport/create-listener.ts";
-import type { ListenerOptions } from "./transport/listener.ts";
+import { type ListenerOptions, listenerKey } from "./transport/listener.ts";
+import { PassedDescriptors } from "./transport/passed-descriptors.ts";
 
 export interface Composition {
 	readonly settings: Settings;
@@ -47,6 +48,8 @@ export interface Composition {
 	readonly safeMode?: SafeMode;
 	/** The store is opened in it. */
 	readonly ramState?: RamState | null;
+	/** Sockets that systemd has opened. */
+	readonly passed?: PassedDescriptors;
 }
 
 const noSurroundings: Surroundings = {
@@ -67,6 +70,7 @@ export class RunningBroker {
 	readonly #extensions: Extension[];
 	readonly #log: Logger;
 	readonly #settings: Settings;
+	readonly #passed: PassedDescriptors;
 
 	constructor(parts: Composition) {
 		this.broker = new Broker(parts);
@@ -79,6 +83,7 @@ export class RunningBroker {
 		});
 		this.#log = parts.log;
 		this.#settings = parts.settings;
+		this.#passed = parts.passed ?? new PassedDescriptors([]);
 		this.api = new BrokerApi(this.broker, parts.surroundings ?? noSurroundings);
 		this.#extensions = extensions.map((make) => make());
 	}
@@ -110,6 +115,7 @@ export class RunningBroker {
 				settings,
 				this.#settings,
 				this.broker.budgets.partialFrames,
+				this.#passed.take(listenerKey(settings)),
 			),
 			(stream) =>
 				this.#parking.admit(stream, () => this.#connect(stream, settings)),
@@ -258,8 +264,10 @@ function listenerOptions(
 	listener: ListenerSettings,
 	settings: Settings,
 	partialMessageBudget: ByteBudget,
+	descriptors: readonly number[],
 ): ListenerOptions {
 	return {
+		descriptors,
 		partialMessageBudget,
 		name: listener.name,
 		transport: listener.transport,

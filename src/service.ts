@@ -32,11 +32,14 @@ import {
 	type LogOptions,
 	logClasses,
 } from "./platform/logger.ts";
+import { passedSockets } from "./platform/passed-sockets.ts";
 import { noSupervisor, type Supervisor } from "./platform/supervisor.ts";
 import { version } from "./platform/version.ts";
 import { writeReport } from "./report.ts";
 import { Supervision, savingTimeMs } from "./supervision.ts";
 import type { Listener } from "./transport/byte-stream.ts";
+import { listenerKey } from "./transport/listener.ts";
+import { PassedDescriptors } from "./transport/passed-descriptors.ts";
 
 /** A stop that takes longer than this is cut short; nothing acknowledged is lost. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -110,6 +113,7 @@ export class Service {
 			wasKilled: () => starts?.wasKilled === true,
 			onFatal: this.#onFatal,
 		});
+		const passed = new PassedDescriptors(passedSockets(process.env));
 		const running = new RunningBroker({
 			settings,
 			clock,
@@ -118,9 +122,11 @@ export class Service {
 			surroundings: { reload: () => this.reload() },
 			safeMode,
 			ramState,
+			passed,
 		});
 		this.#running = running;
 		for (const listener of listeners) await running.listen(listener);
+		passed.refuseRest(listeners.map(listenerKey));
 		this.#supervision.opening(settings);
 		// Not before: a start that does not come so far leaves data_dir as it is.
 		await (starts?.count(() => running.start()) ?? running.start());

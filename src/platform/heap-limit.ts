@@ -6,6 +6,7 @@
  * limits in NODE_OPTIONS, which works for sources, a bundle and a single executable.
  */
 import { isSea } from "node:sea";
+import { keepForNextProgram, passedSockets } from "./passed-sockets.ts";
 
 const HEAP_FLAG = "--max-old-space-size";
 const NURSERY_FLAG = "--max-semi-space-size";
@@ -70,5 +71,6 @@ export function limitHeap(heapMegabytes: number): void {
 		},
 		heapMegabytes,
 	);
-	if (next !== null) process.execve(process.execPath, next.argv, next.env);
+	if (next === null || !keepForNextProgram(passedSockets(process.env))) return;
+	process.execve(process.execPath, next.argv, next.env);
 }

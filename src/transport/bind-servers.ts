@@ -5,7 +5,7 @@
 
 import { type AddressInfo, isIPv6, type Server } from "node:net";
 import { explainListenError, formatAddress } from "./listen-error.ts";
-import type { ListenerOptions } from "./listener.ts";
+import { type ListenerOptions, listenerKey } from "./listener.ts";
 
 export interface BoundServers {
 	readonly servers: readonly Server[];
@@ -33,6 +33,9 @@ export async function bindServers(
 	createServer: () => Server,
 	log: (words: string) => void,
 ): Promise<BoundServers> {
+	const { descriptors = [] } = options;
+	if (descriptors.length > 0)
+		return adoptServers(options, descriptors, createServer);
 	const chooses = options.addresses[0]?.port === 0;
 	for (let choice = 1; ; choice++) {
 		const attempt = new BindAttempt(options, createServer, log);
@@ -51,6 +54,66 @@ export async function closeServers(servers: readonly Server[]): Promise<void> {
 	for (const server of servers) server.close();
 	// The handles are closed at once; their close callbacks run in the next turn.
 	await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Listens on sockets that are open already. */
+async function adoptServers(
+	options: ListenerOptions,
+	descriptors: readonly number[],
+	createServer: () => Server,
+): Promise<BoundServers> {
+	const servers: Server[] = [];
+	const places: AddressInfo[] = [];
+	try {
+		for (const descriptor of descriptors) {
+			const server = createServer();
+			await adopt(server, descriptor, options);
+			servers.push(server);
+			const place = server.address();
+			if (place === null || typeof place === "string")
+				throw notListening(options, "it is no TCP socket");
+			places.push(place);
+		}
+	} catch (error) {
+		await closeServers(servers);
+		throw error;
+	}
+	const addresses = places.map(({ address, port }) =>
+		formatAddress(address, port),
+	);
+	return { servers, places, addresses, port: places[0]?.port ?? 0 };
+}
+
+/** @throws Error in words */
+export function adopt(
+	server: Server,
+	descriptor: number,
+	options: ListenerOptions,
+): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const fail = (error: NodeJS.ErrnoException) =>
+			reject(notListening(options, error.message, error));
+		server.once("error", fail);
+		try {
+			server.listen({ fd: descriptor, backlog: options.backlog }, () => {
+				server.removeListener("error", fail);
+				resolve();
+			});
+		} catch (error) {
+			fail(error as NodeJS.ErrnoException);
+		}
+	});
+}
+
+function notListening(
+	options: ListenerOptions,
+	why: string,
+	cause?: Error,
+): Error {
+	return new Error(
+		`${listenerKey(options)} cannot use the socket that systemd has handed over: ${why}; look at ListenStream= of its .socket unit`,
+		{ cause },
+	);
 }
 
 interface Failure {

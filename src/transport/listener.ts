@@ -14,6 +14,8 @@ export interface ListenerOptions {
 	 * system chooses, and the other entries with port 0 get the same port.
 	 */
 	readonly addresses: readonly { host: string; port: number }[];
+	/** Sockets that listen already, opened by systemd: used instead of addresses or path. */
+	readonly descriptors?: readonly number[] | undefined;
 	/** File of a unix socket, at most 107 bytes. */
 	readonly path?: string | undefined;
 	/** Open connections at once; one more is closed right after accept. */
@@ -38,6 +40,6 @@ export interface ListenerOptions {
 }
 
 /** The config key of a listener: `tcp:default` is set by `listener.tcp.default`. */
-export function listenerKey(options: ListenerOptions): string {
-	return `listener.${options.name.replace(":", ".")}`;
+export function listenerKey({ name }: { readonly name: string }): string {
+	return `listener.${name.replace(":", ".")}`;
 }

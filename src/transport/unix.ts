@@ -8,7 +8,7 @@ import { createServer, type Server } from "node:net";
 import { canAskPeer } from "../platform/peer-process.ts";
 import { acceptSocket } from "./accept-socket.ts";
 import { Admission } from "./admission.ts";
-import { closeServers } from "./bind-servers.ts";
+import { adopt, closeServers } from "./bind-servers.ts";
 import type { Accept, Door, Listener } from "./byte-stream.ts";
 import { type ListenerOptions, listenerKey } from "./listener.ts";
 import { clearSocketPath } from "./unix-socket-file.ts";
@@ -58,14 +58,18 @@ export class UnixListener implements Listener {
 
 	async start(): Promise<void> {
 		const key = listenerKey(this.#options);
-		await clearSocketPath(this.#path, key);
+		const [descriptor] = this.#options.descriptors ?? [];
+		if (descriptor === undefined) await clearSocketPath(this.#path, key);
 		const server = createServer({ pauseOnConnect: true });
 		server.on("connection", (socket) =>
 			acceptSocket(socket, "unix", this.name, this.#admission, this.#accept),
 		);
-		await listen(server, this.#path, this.#options.backlog, key);
+		if (descriptor === undefined)
+			await listen(server, this.#path, this.#options.backlog, key);
+		else await adopt(server, descriptor, this.#options);
 		server.on("error", (error) => this.#admission.acceptFailed(error));
 		this.#server = server;
+		if (descriptor !== undefined) return; // its file is systemd's
 		try {
 			// Until here the umask applies, which lets nobody else write, so nobody else connect.
 			await chmod(this.#path, this.#options.unixMode ?? DEFAULT_MODE);
