@@ -36,7 +36,7 @@ export const listenerFields = defineFragment({
 			default: "",
 			example: "listener.tcp.default = 127.0.0.1:1883, [::1]:1883",
 			runtime: false,
-			doc: "MQTT over TCP. An address is an IPv4 address, an IPv6 address in brackets, or a host name, with a port; several are separated by commas. 0.0.0.0:1883 is every IPv4 address of the machine, [::]:1883 every IPv6 address, port 0 a free one.",
+			doc: "MQTT over TCP. An address is an IPv4 address, an IPv6 address in brackets, or a host name, with a port; several are separated by commas. 0.0.0.0:1883 is every IPv4 address of the machine, [::]:1883 every IPv6 address, port 0 a free one. An address that the machine does not have yet is listened on all the same: clients reach it there once it has. A socket that systemd hands over under the name of the key (`systemd/broker.socket`) takes the place of the addresses.",
 		},
 		{
 			key: "listener.ws.<name>",

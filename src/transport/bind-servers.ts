@@ -4,6 +4,7 @@
  */
 
 import { type AddressInfo, isIPv6, type Server } from "node:net";
+import { openEarlySocket } from "../platform/early-socket.ts";
 import { explainListenError, formatAddress } from "./listen-error.ts";
 import { type ListenerOptions, listenerKey } from "./listener.ts";
 
@@ -146,13 +147,7 @@ class BindAttempt implements BoundServers {
 		const skipped: Failure[] = [];
 		for (const address of this.#options.addresses) {
 			const port = address.port === 0 ? this.port : address.port;
-			const server = this.#createServer();
-			const error = await listen(
-				server,
-				address.host,
-				port,
-				this.#options.backlog,
-			);
+			const { server, error } = await this.#listen(address.host, port);
 			if (error === null) {
 				this.servers.push(server);
 				const place = server.address() as AddressInfo;
@@ -174,6 +169,32 @@ class BindAttempt implements BoundServers {
 		}
 		return null;
 	}
+
+	async #listen(host: string, port: number): Promise<Attempt> {
+		const { backlog, name } = this.#options;
+		const server = this.#createServer();
+		const error = await listen(server, host, port, backlog);
+		if (error?.code !== "EADDRNOTAVAIL" || isLoopback(host))
+			return { server, error };
+		const descriptor = openEarlySocket(host, port, backlog);
+		if (descriptor < 0) return { server, error };
+		const early = this.#createServer();
+		await adopt(early, descriptor, this.#options);
+		this.#log(
+			`${name} listens on ${host}, an address that this machine does not have now: clients reach it there once it has (${listenerKey(this.#options)})`,
+		);
+		return { server: early, error: null };
+	}
+}
+
+interface Attempt {
+	readonly server: Server;
+	readonly error: NodeJS.ErrnoException | null;
+}
+
+/** An address that no network brings. */
+function isLoopback(host: string): boolean {
+	return host === "::1" || host.startsWith("127.");
 }
 
 function isMissing(error: NodeJS.ErrnoException): boolean {
