@@ -1,5 +1,7 @@
 import { statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Database } from "better-sqlite3";
+import { howToMend } from "../platform/folder.ts";
 import { removeRamFiles, saveCheckpoint } from "./ram-state.ts";
 import type { Saved } from "./worker-messages.ts";
 
@@ -62,13 +64,22 @@ export class CheckpointSaving {
 				Date.now,
 			);
 		} catch (error) {
+			const { message } = error as Error;
 			throw new Error(
-				`the state in memory could not be saved to ${this.#checkpoint}: ${(error as Error).message}`,
+				`the state in memory could not be saved to ${this.#checkpoint}: ${message}; ${this.#howToMend()}`,
 				{ cause: error },
 			);
 		}
 		this.#savedCommits = commits;
 		return { bytes: this.#bytes, isNew: true, notice };
+	}
+
+	/** A sandbox that was made while the disk was read-only stays so. */
+	#howToMend(): string {
+		const words = howToMend(dirname(this.#checkpoint));
+		return words.includes("read-only")
+			? `${words}, and if it was so when the broker started, systemctl restart broker, which keeps what is in memory`
+			: words;
 	}
 
 	get #bytes(): number {

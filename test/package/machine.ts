@@ -133,6 +133,11 @@ export class Machine {
 		return this.must(`journalctl -q -u ${unit} --no-pager -o cat`);
 	}
 
+	/** Runs this machine's `ip` on the network of the container. */
+	network(...args: string[]): void {
+		execFileSync("nsenter", ["-t", String(this.#leader), "-n", "ip", ...args]);
+	}
+
 	/** In order; resolves when systemd has settled again. */
 	async reboot(): Promise<void> {
 		await this.run("systemctl reboot");
