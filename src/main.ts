@@ -142,12 +142,16 @@ async function run(
 		return ExitCode.Config;
 	}
 	const limit = memoryLimit(config.settings.memory_limit, machineMemory());
-	limitHeap(heapLimitMegabytes(limit));
+	const unlimited = limitHeap(heapLimitMegabytes(limit));
 	const log = new Logger(
 		stderrSink,
 		systemClock,
 		logOptions(config.settings, options.underSystemd),
 	);
+	if (unlimited !== "")
+		log.system.warning(
+			`V8's heap has its own limits, not those of memory_limit: ${unlimited}`,
+		);
 	for (const notice of config.notices) {
 		log.config.warning(formatNotice(notice));
 	}

@@ -20,6 +20,8 @@ const packages = [
 	// The virtual machine of the power-cut test, and what reads its disk.
 	{ name: "qemu-system-x86", program: "qemu-system-x86_64" },
 	{ name: "mmdebstrap", program: "mmdebstrap" },
+	// The binary for the other architecture.
+	{ name: "qemu-user-static", program: "qemu-aarch64-static" },
 	{ name: "systemd-container", program: "systemd-nspawn" },
 	{ name: "openssh-client", program: "ssh" },
 	{ name: "cpio", program: "cpio" },

@@ -58,9 +58,12 @@ export function launchWithHeapLimit(
 	return { argv: [execPath, ...runtimeArgs, ...program], env };
 }
 
-/** Begins again with the limits; returns when they are set, or cannot be. */
-export function limitHeap(heapMegabytes: number): void {
-	if (typeof process.execve !== "function") return;
+/**
+ * Begins again with the limits; returns when they are set, or cannot be.
+ * @returns why they cannot, in words; empty when they are set
+ */
+export function limitHeap(heapMegabytes: number): string {
+	if (typeof process.execve !== "function") return "";
 	const next = launchWithHeapLimit(
 		{
 			execPath: process.execPath,
@@ -71,6 +74,12 @@ export function limitHeap(heapMegabytes: number): void {
 		},
 		heapMegabytes,
 	);
-	if (next === null || !keepForNextProgram(passedSockets(process.env))) return;
-	process.execve(process.execPath, next.argv, next.env);
+	if (next === null) return "";
+	if (!keepForNextProgram(passedSockets(process.env)))
+		return "the sockets that systemd has handed over would be lost";
+	try {
+		return process.execve(process.execPath, next.argv, next.env);
+	} catch (error) {
+		return `${process.execPath} cannot be run again: ${(error as Error).message}`;
+	}
 }

@@ -58,17 +58,42 @@ rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin
 
 /** @returns the folder of the root file system, made when it is missing */
 export function machineImage(): string {
+	return cached(`${suite}-${process.arch}-`, [
+		"--variant=minbase",
+		`--include=${packages.join(",")}`,
+		"--dpkgopt=path-exclude=/usr/share/man/*",
+		"--dpkgopt=path-exclude=/usr/share/doc/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--dpkgopt=force-unsafe-io",
+		`--customize-hook=${customize}`,
+	]);
+}
+
+/** @returns a folder with the libraries that the binary for 64-bit ARM needs */
+export function armLibraries(): string {
+	return cached("arm64-libraries-", [
+		"--architectures=arm64",
+		"--variant=extract",
+		"--include=libc6,libstdc++6,libgcc-s1,libatomic1",
+	]);
+}
+
+/**
+ * What mmdebstrap makes with these options, kept until they change.
+ * @param name the beginning of the folder's name; others that begin so are of an earlier recipe
+ */
+function cached(name: string, options: readonly string[]): string {
 	const cache =
 		process.env.BROKER_TEST_CACHE ?? join(homedir(), ".cache/broker-test");
-	const recipe = JSON.stringify([suite, packages, customize]);
+	const recipe = JSON.stringify([suite, options]);
 	const hash = createHash("sha256").update(recipe).digest("hex").slice(0, 12);
-	const image = join(cache, `${suite}-${process.arch}-${hash}`);
+	const image = join(cache, `${name}${hash}`);
 	if (existsSync(image)) return image;
 	mkdirSync(cache, { recursive: true, mode: 0o700 });
-	removeOlder(cache);
+	removeOlder(cache, name);
 	const unfinished = mkdtempSync(join(cache, "unfinished-"));
 	try {
-		build(join(unfinished, "root"));
+		build(join(unfinished, "root"), options);
 		renameSync(join(unfinished, "root"), image);
 	} finally {
 		rmSync(unfinished, { recursive: true, force: true });
@@ -76,19 +101,13 @@ export function machineImage(): string {
 	return image;
 }
 
-function build(root: string): void {
+function build(root: string, options: readonly string[]): void {
 	const result = spawnSync(
 		"mmdebstrap",
 		[
-			"--variant=minbase",
-			`--include=${packages.join(",")}`,
+			...options,
 			'--aptopt=Acquire::Check-Valid-Until "false"',
 			'--aptopt=Acquire::Languages "none"',
-			"--dpkgopt=path-exclude=/usr/share/man/*",
-			"--dpkgopt=path-exclude=/usr/share/doc/*",
-			"--dpkgopt=path-exclude=/usr/share/locale/*",
-			"--dpkgopt=force-unsafe-io",
-			`--customize-hook=${customize}`,
 			suite,
 			root,
 			`deb ${mirror()} ${suite} main`,
@@ -117,8 +136,8 @@ function mirror(): string {
 }
 
 /** Images that an earlier version of the recipe has made. */
-function removeOlder(cache: string): void {
-	for (const name of readdirSync(cache))
-		if (name.startsWith(`${suite}-${process.arch}-`))
-			rmSync(join(cache, name), { recursive: true, force: true });
+function removeOlder(cache: string, name: string): void {
+	for (const each of readdirSync(cache))
+		if (each.startsWith(name))
+			rmSync(join(cache, each), { recursive: true, force: true });
 }
