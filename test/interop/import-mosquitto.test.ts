@@ -2,15 +2,26 @@
  * Moving over from the real mosquitto: its clients come back to our broker and find
  * everything where it was. About 30 seconds.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import {
+	chmodSync,
+	chownSync,
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { dirname, join } from "node:path";
 import type { Packet } from "mqtt-packet";
 import t, { type Test } from "tap";
+import { MosquittoDb } from "../support/mosquitto-db.ts";
 import { type SpawnedBroker, spawnBroker } from "../support/spawn-broker.ts";
 import { WireClient } from "../support/wire-client.ts";
 import { type Ended, startByHand } from "../system/run-broker.ts";
-import { requireProgram, stepTimeoutMs } from "./program.ts";
+import { until } from "../system/waiting.ts";
+import { requireProgram } from "./program.ts";
 
 type Publish = Extract<Packet, { cmd: "publish" }>;
 
@@ -18,6 +29,9 @@ const mosquittoConfig = {
 	queue_qos0_messages: "true",
 	persistent_client_expiration: "1y",
 };
+
+const NOBODY = 65_534;
+const COMMAND_TIMEOUT_MS = 90_000;
 
 requireProgram("mosquitto", "mosquitto");
 
@@ -27,7 +41,7 @@ function open(broker: SpawnedBroker, version: 3 | 4 | 5): WireClient {
 
 /** Runs our program to its end, on a busy machine too. */
 function run(t: Test, args: readonly string[]): Promise<Ended> {
-	return startByHand(t, args).ended(stepTimeoutMs);
+	return startByHand(t, args).ended(COMMAND_TIMEOUT_MS);
 }
 
 /** Connects to a session that lasts. @returns whether it was there */
@@ -396,6 +410,83 @@ t.test("refuses while a broker runs on the folder", async (t) => {
 	t.equal(refused.code, 1);
 	t.match(refused.stderr, /a broker runs \(pid \d+\) with its state in/);
 	t.notOk(existsSync(output));
+});
+
+t.test(
+	"among what is configured already, as the owner of the state",
+	async (t) => {
+		const mosquitto = await spawnBroker(t, {
+			kind: "mosquitto",
+			mosquittoConfig,
+		});
+		const sender = open(mosquitto, 4);
+		await sender.connect("sender");
+		await publish(sender, { topic: "a", payload: "1", retain: true });
+		await sender.settle();
+		await mosquitto.stop();
+		const conf = join(dirname(mosquitto.dataDir), "broker.conf");
+		const folder = t.testdir({ "conf.d": {}, data: {} });
+		const data = join(folder, "data");
+		const main = join(folder, "broker.conf");
+		const output = join(folder, "conf.d/mosquitto.conf");
+		if (process.geteuid?.() === 0) {
+			chmodSync(folder, 0o755);
+			chownSync(data, NOBODY, NOBODY);
+		}
+		const args = ["-c", main, "import", "mosquitto", conf];
+		const taken = `listener.tcp.mine = 127.0.0.1:${mosquitto.port}\n`;
+		writeFileSync(main, `data_dir = ${data}\n${taken}`);
+		const refused = await run(t, args);
+		t.equal(refused.code, 1);
+		t.match(refused.stderr, /would not be valid.*\n.*is taken already by/);
+		t.notOk(existsSync(output), "the configuration is as it was");
+		t.strictSame(readdirSync(data), [], "and so is the state");
+
+		writeFileSync(main, `data_dir = ${data}\n`);
+		const ended = await run(t, args);
+		t.equal(ended.code, 0, ended.stderr);
+		t.ok(existsSync(output));
+		const { uid, mode } = statSync(join(data, "broker.db"));
+		t.equal(uid, statSync(data).uid, "the broker may write it");
+		t.equal(mode & 0o777, 0o640);
+		const info = await run(t, ["-c", main, "state", "info"]);
+		t.match(info.stdout, /retained +1 message/);
+	},
+);
+
+t.test("an import that is killed leaves nothing half done", async (t) => {
+	const folder = t.testdir({ data: {} });
+	const db = new MosquittoDb(6);
+	for (let id = 1; id <= 20_000; id++)
+		db.message({ id, topic: `t/${id}`, payload: "x".repeat(500), qos: 1 });
+	for (let id = 1; id <= 20_000; id++) db.retained(id);
+	writeFileSync(join(folder, "mosquitto.db"), db.toBuffer());
+	const conf = join(folder, "mosquitto.conf");
+	writeFileSync(conf, `persistence true\npersistence_location ${folder}\n`);
+	const data = join(folder, "data");
+	const output = join(folder, "broker.conf");
+	const args = [
+		"import",
+		"mosquitto",
+		conf,
+		"--output",
+		output,
+		"--data",
+		data,
+	];
+	const killed = startByHand(t, args);
+	await until(
+		() => killed.hasEnded || existsSync(join(data, "broker.db.importing-wal")),
+		"the database that is being made",
+	);
+	killed.child.kill("SIGKILL");
+	await killed.ended();
+	t.notOk(existsSync(join(data, "broker.db")));
+	t.notOk(existsSync(output));
+	const again = await run(t, args);
+	t.equal(again.code, 0, again.stderr);
+	t.match(again.stdout, /20,000 retained messages/);
+	t.strictSame(readdirSync(data), ["broker.db"]);
 });
 
 t.test("the configurations of Debian's package", async (t) => {

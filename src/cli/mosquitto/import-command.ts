@@ -1,6 +1,6 @@
 /**
  * `broker import mosquitto`: the configuration and the state of a mosquitto as ours. Both
- * or nothing: the configuration is taken away again when the state cannot be brought in.
+ * or nothing: what takes long is done aside, then both take their places.
  */
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
@@ -17,7 +17,12 @@ import { type ConvertedConf, convertConf } from "./convert-conf.ts";
 import { DatabaseFile, NoDatabase } from "./database-file.ts";
 import { FileWindow } from "./file-window.ts";
 import { importState } from "./import-state.ts";
-import { checkText, defaultOutput, placeConfig } from "./place-config.ts";
+import {
+	checkText,
+	defaultOutput,
+	type PlacedConfig,
+	placeConfig,
+} from "./place-config.ts";
 import { describeFindings, describePlan, describeWritten } from "./report.ts";
 import { StatePlan } from "./state-plan.ts";
 
@@ -223,26 +228,28 @@ async function carryOut(
 	const isForced = call.options.force === true;
 	if (state !== null && folder !== null)
 		await refuseOccupied(call, folder, isForced);
-	const placed = await placeConfig(
-		output,
-		converted.text,
-		call.config().options,
-	);
-	let told = `\n${output} is written, and valid\n`;
-	if (placed.old !== null) told += `  what was there is in ${placed.old}\n`;
-	if (state === null || folder === null) return told;
-	try {
-		const { file, plan, window } = state;
-		const done = await importState(folder, file, plan, window.size);
-		told += `The state in ${folder.folder} is mosquitto's now; start the broker\n`;
-		told += describeWritten(done.written);
-		if (done.place !== null)
-			told += `  what was there is in ${done.place}; to bring it back: broker state restore ${done.place}\n`;
-		return told;
-	} catch (error) {
-		await placed.undo();
-		throw error;
-	}
+	const { options } = call.config();
+	const place = () => placeConfig(output, converted.text, options);
+	if (state === null || folder === null)
+		return placedWords(output, await place());
+	let placed: PlacedConfig | null = null;
+	const { file, plan, window } = state;
+	const done = await importState(folder, file, plan, window.size, async () => {
+		placed = await place();
+		return placed;
+	});
+	let told = placedWords(output, placed);
+	told += `The state in ${folder.folder} is mosquitto's now; start the broker\n`;
+	told += describeWritten(done.written);
+	if (done.place !== null)
+		told += `  what was there is in ${done.place}; to bring it back: broker state restore ${done.place}\n`;
+	return told;
+}
+
+function placedWords(output: string, placed: PlacedConfig | null): string {
+	const old = placed?.old ?? null;
+	const kept = old === null ? "" : `  what was there is in ${old}\n`;
+	return `\n${output} is written, and valid\n${kept}`;
 }
 
 /** @throws CommandFailure when a broker runs on the folder, or there is something in it */

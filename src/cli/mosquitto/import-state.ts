@@ -23,8 +23,15 @@ const COMPANIONS = ["", "-wal", "-shm", "-journal"];
 /** The log of a database that is being filled. */
 const LOG_BYTES = 16 * 1024 * 1024;
 
+/** Something that can be taken back. */
+export interface Undoable {
+	undo(): Promise<void>;
+}
+
 /**
  * @param bytes about how much it will be
+ * @param beforeIsDone called, with the rights of the caller, when all that takes long is done;
+ * what it does is undone when the state cannot take its place
  * @throws CommandFailure; the state is as it was then
  */
 export async function importState(
@@ -32,17 +39,23 @@ export async function importState(
 	file: DatabaseFile,
 	plan: StatePlan,
 	bytes: number,
+	beforeIsDone: () => Promise<Undoable>,
 ): Promise<ImportedState> {
 	await folder.make();
-	return folder.work(async (worker) => {
+	return folder.work(async (worker, asCaller) => {
 		const copy = `${folder.path}.importing`;
 		await refuseWithoutRoom(folder.folder, 2 * bytes + LOG_BYTES);
 		await remove(copy); // of an import that was cut off
 		try {
 			const written = await fill(copy, file, plan);
 			await chmod(copy, FILE_MODE);
-			const place = await worker.restore(copy);
-			return { written, place };
+			const { undo } = await asCaller(beforeIsDone);
+			try {
+				return { written, place: await worker.restore(copy) };
+			} catch (error) {
+				await asCaller(undo);
+				throw error;
+			}
 		} catch (error) {
 			await remove(copy);
 			throw error;
