@@ -54,10 +54,9 @@ export class StateCopy {
 	/** null when the state is in memory only. */
 	async file(): Promise<StateFile | null> {
 		const { persistence, data_dir } = this.#parts.settings;
-		if (!persistence) return null;
 		const { ramState, safeMode } = this.#parts;
-		const ram = safeMode.isOn ? null : ramState;
-		const path = ram?.place.path ?? join(data_dir, "broker.db");
+		if (!persistence || safeMode.isOn) return null;
+		const path = ramState?.place.path ?? join(data_dir, "broker.db");
 		const bytesOf = async (file: string) =>
 			(await stat(file).catch(() => null))?.size ?? 0;
 		return {
@@ -115,6 +114,11 @@ export class StateCopy {
 			throw new AdminRefusal(
 				409,
 				"the state is in memory only (persistence = off): there is no database",
+			);
+		if (this.#parts.safeMode.isOn)
+			throw new AdminRefusal(
+				409,
+				`the broker is in safe mode: it does not use the state in ${data_dir}, and what it has is in memory only; stop it (systemctl stop broker) and call this again, which then reads the files`,
 			);
 		if (this.#isBusy)
 			throw new AdminRefusal(409, "another backup or check is under way");

@@ -86,7 +86,9 @@ function describe(state: StateDescription): string {
 			? ""
 			: `, ${inBytes(state.unusedBytes)} of it unused`;
 	const lines = [
-		`database  broker.db ${inBytes(state.bytes)}${unused}; its log ${inBytes(state.logBytes)}; format ${state.format}`,
+		state.path === null
+			? "database  none: the state is in memory only (persistence = off, or safe mode: see broker status)"
+			: `database  broker.db ${inBytes(state.bytes)}${unused}; its log ${inBytes(state.logBytes)}; format ${state.format}`,
 		`sessions  ${plural(state.sessions, "session")}, ${plural(state.subscriptions, "subscription")}`,
 		`queued    ${plural(state.queuedMessages, "message")}, ${inBytes(state.queuedBytes)}`,
 		...state.largest.map(

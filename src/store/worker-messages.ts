@@ -143,6 +143,8 @@ export type Notice = LimitRequest | WatchRequest;
 
 /** What is in a database, as `broker state info` says it. */
 export interface StateDescription {
+	/** Of the running broker: the file; null when the state is in memory only. */
+	readonly path?: string | null;
 	/** Version of its tables. */
 	readonly format: number;
 	readonly bytes: number;

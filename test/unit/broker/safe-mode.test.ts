@@ -47,6 +47,22 @@ t.test(
 	},
 );
 
+t.test(
+	"what is in memory is not taken for the state: no backup, no check",
+	async (t) => {
+		const safeMode = new SafeMode();
+		safeMode.enter("it crashed three times", null);
+		const { api } = await startRig(t, {}, { safeMode });
+		t.equal(await api.stateCopy.file(), null);
+		const refusal = {
+			status: 409,
+			message: /safe mode.*stop it .*call this again/,
+		};
+		await t.rejects(api.stateCopy.open(), refusal);
+		await t.rejects(api.stateCopy.check(), refusal);
+	},
+);
+
 t.test("nothing is said without it", async (t) => {
 	const rig = await startRig(t);
 	rig.clock.advance(2 * HOUR_MS);
