@@ -41,13 +41,26 @@ const slowSuites = [
 	{ name: "package", timeoutSeconds: 900, jobs: 1 },
 ];
 
-/** Programs of test:all; each counts as one test. */
+/** A program that makes virtual machines and logs what reaches their disks; no package has it. */
+const powerRig = resolve(
+	projectFolder,
+	process.env.VMRIG || "../shared/vmrig/rig",
+);
+
+/** Programs of test:all; each counts as one test, and may need a file that is not the project's. */
 const programs = [
 	{
 		name: "fuzz",
 		file: "test/fuzz/frames.ts",
 		args: ["--count", "1000000", "--seconds", "180"],
 		timeoutSeconds: 240,
+	},
+	{
+		name: "power cuts",
+		file: "test/crash/power.ts",
+		args: ["--states", "12", "--seconds", "20"],
+		timeoutSeconds: 900,
+		needs: powerRig,
 	},
 	{
 		name: "damaged files",
@@ -113,8 +126,12 @@ export async function runAllTests(args) {
 		if (files.length > 0) add(await runTap(files, suite, []));
 	}
 	for (const program of programs) {
-		if (existsSync(join(projectFolder, program.file)))
+		if (program.needs === undefined || existsSync(program.needs))
 			add(await runAsTest(program));
+		else
+			console.log(
+				`\n${program.name}: not run, ${program.needs} is not on this machine (see ${program.file})`,
+			);
 	}
 	return finish(totals);
 }
