@@ -8,9 +8,16 @@ import { licenceTexts, packagesOf } from "./licences.mjs";
 import { projectFolder } from "./runtime.mjs";
 
 const buildFolder = join(projectFolder, "build");
+const sourceFolder = join(projectFolder, "src");
 const packagesFile = join(buildFolder, "broker.cjs.packages.json");
 const workerEntry = join(projectFolder, "src/store/worker.ts");
 const mainEntry = join(projectFolder, "src/main.ts");
+
+/** Functions of Node's that the running broker does not call: their modules wait for those that do. */
+const lazyNames = {
+	"node:child_process": ["execFile", "execFileSync", "spawn", "spawnSync"],
+	"node:readline/promises": ["createInterface"],
+};
 
 /**
  * Modules of Node that ws loads for its client and for compression, which the broker does not
@@ -19,6 +26,26 @@ const mainEntry = join(projectFolder, "src/main.ts");
 const lazyModules = {
 	name: "lazy modules",
 	setup(build) {
+		for (const [path, names] of Object.entries(lazyNames)) {
+			const filter = new RegExp(`^${path}$`);
+			build.onResolve({ filter }, ({ importer, namespace }) =>
+				importer.startsWith(sourceFolder) && namespace === "file"
+					? { path, namespace: "lazy names", pluginData: names }
+					: undefined,
+			);
+		}
+		build.onLoad(
+			{ filter: /.*/, namespace: "lazy names" },
+			({ path, pluginData }) => ({
+				contents: pluginData
+					.map(
+						(name) =>
+							`export const ${name} = (...args) => require("${path}").${name}(...args);`,
+					)
+					.join("\n"),
+				resolveDir: projectFolder,
+			}),
+		);
 		build.onResolve({ filter: /^(https|tls|zlib)$/ }, ({ path, importer }) =>
 			importer.includes("/node_modules/ws/")
 				? { path, namespace: "lazy" }
@@ -31,20 +58,39 @@ const lazyModules = {
 	},
 };
 
+/**
+ * What mqtt-packet brings along and does not need here: a copy of Node's own streams, and a
+ * log that nobody reads, with 150 KB of source that each start would read twice.
+ */
+const leanModules = {
+	name: "lean modules",
+	setup(build) {
+		build.onResolve({ filter: /^debug$/ }, ({ path }) => ({
+			path,
+			namespace: "lean",
+		}));
+		build.onLoad({ filter: /.*/, namespace: "lean" }, () => ({
+			contents: "module.exports = () => () => {};",
+		}));
+	},
+};
+
 const shared = {
 	bundle: true,
 	platform: "node",
 	format: "cjs",
 	target: "node26",
-	minifyWhitespace: true,
+	// Half the source to read and to keep in memory; names stay in the traces of errors.
+	minify: true,
 	keepNames: true,
+	alias: { "readable-stream": "node:stream" },
 	legalComments: "none",
 	metafile: true,
 	logLevel: "warning",
 	write: false,
 	absWorkingDir: projectFolder,
 	outdir: buildFolder,
-	plugins: [lazyModules],
+	plugins: [lazyModules, leanModules],
 	// CommonJS has no import.meta; what is used of it is computed once per bundle.
 	banner: {
 		js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;',

@@ -158,7 +158,10 @@ export class Broker implements SessionObserver {
 			refresh: () => this.#refreshBudgets(),
 			residentBytes,
 			preferMemory,
-			returnFreeMemory,
+			returnFreeMemory: (isFirst) => {
+				if (isFirst) this.store.collectGarbage();
+				returnFreeMemory(isFirst);
+			},
 			onStage: (stage) => this.#onStage(stage),
 			relieve: (stage) => this.#relieve(stage),
 		});

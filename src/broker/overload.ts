@@ -78,8 +78,11 @@ export interface OverloadParts {
 	residentBytes(): number;
 	/** Has V8 save memory rather than time, or no longer. */
 	preferMemory(isOn: boolean): void;
-	/** Collects and returns what is free; nothing else runs meanwhile. */
-	returnFreeMemory(): void;
+	/**
+	 * Collects and returns what is free; nothing else runs meanwhile.
+	 * @param isFirst soon after the start, which leaves much that is never needed again
+	 */
+	returnFreeMemory(isFirst: boolean): void;
 	onStage(stage: Stage): void;
 	/** Called at each look while the stage is {@link Stage.Spill} or above. */
 	relieve(stage: Stage): void;
@@ -208,15 +211,15 @@ export class Overload implements TimerTarget {
 			preferMemory(this.#isSaving);
 		}
 		const isFirst = this.#returnAtMs === 0;
-		if (isFirst || this.#isSaving) this.#returnFreeMemory(resident);
+		if (isFirst || this.#isSaving) this.#returnFreeMemory(resident, isFirst);
 		if (share > 1) this.#alarm(resident);
 	}
 
-	#returnFreeMemory(resident: number): void {
+	#returnFreeMemory(resident: number, isFirst: boolean): void {
 		const { clock, residentBytes, returnFreeMemory } = this.#parts;
 		const nowMs = clock.monotonicMs();
 		if (nowMs < this.#returnAtMs) return;
-		returnFreeMemory();
+		returnFreeMemory(isFirst);
 		const gained = resident - residentBytes();
 		const isWorthIt = gained > this.limitBytes * WORTH;
 		this.#returnEveryMs = isWorthIt

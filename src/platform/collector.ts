@@ -12,7 +12,13 @@ export function preferMemory(isOn: boolean): void {
 	setFlagsFromString(isOn ? "--memory-saver-mode" : "--no-memory-saver-mode");
 }
 
-let collect: (() => void) | undefined;
+/** V8's own function of a context with the flag `--expose-gc`. */
+type Collect = (options: {
+	type: "major";
+	flavor: "regular" | "last-resort";
+}) => void;
+
+let collect: Collect | undefined;
 let trim: (() => void) | undefined;
 
 /**
@@ -20,18 +26,29 @@ let trim: (() => void) | undefined;
  * return its free pages, which it keeps for ever where something lives above them, and lets
  * go of the program's own. Takes about a millisecond for each MB of heap, in which nothing
  * else runs.
+ * @param isThorough as in {@link collectGarbage}
  */
-export function returnFreeMemory(): void {
-	collect ??= findCollect();
+export function returnFreeMemory(isThorough: boolean): void {
 	trim ??= findTrim();
-	collect();
+	collectGarbage(isThorough);
 	trim();
 	releaseProgramPages();
 }
 
-function findCollect(): () => void {
+/**
+ * Collects the heap of this thread.
+ * @param isThorough code that ran once goes as well, and the nursery becomes as small as it
+ * was in the beginning: takes several times as long
+ */
+export function collectGarbage(isThorough: boolean): void {
+	collect ??= findCollect();
+	const flavor = isThorough ? "last-resort" : "regular";
+	collect({ type: "major", flavor });
+}
+
+function findCollect(): Collect {
 	setFlagsFromString("--expose-gc");
-	return runInNewContext("gc") as () => void;
+	return runInNewContext("gc") as Collect;
 }
 
 /** glibc's; another C library has no such function, and no such need. */

@@ -272,6 +272,10 @@ export class StoreClient implements Store {
 		return this.#pipeline.ask({ type: "barrier" });
 	}
 
+	collectGarbage(): void {
+		this.#pipeline.tell({ type: "collect" });
+	}
+
 	watchMainThread(watch: MainThreadWatch): void {
 		this.#pipeline.tell({ type: "watch", watch });
 	}

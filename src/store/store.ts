@@ -287,6 +287,8 @@ export interface Store {
 	 * commits that are tried again excepted. Writes nothing by itself.
 	 */
 	barrier(): Promise<unknown>;
+	/** The worker gives back the memory that only its start needed. */
+	collectGarbage(): void;
 	/** The worker says so when the main thread stands still. Once, when the store is open. */
 	watchMainThread(watch: MainThreadWatch): void;
 

@@ -57,6 +57,11 @@ export interface WatchRequest {
 	readonly watch: MainThreadWatch;
 }
 
+/** For the thread: it gives back the memory that only its start needed. */
+export interface CollectRequest {
+	readonly type: "collect";
+}
+
 /** Asks for a copy of the open database, made while commits go on. */
 export interface BackupRequest {
 	readonly type: "backup";
@@ -136,10 +141,14 @@ export type EngineRequest =
 	| SaveRequest
 	| ReadRequest;
 
-export type WorkerRequest = EngineRequest | WatchRequest | ToolRequest;
+export type WorkerRequest =
+	| EngineRequest
+	| WatchRequest
+	| CollectRequest
+	| ToolRequest;
 
 /** What nobody waits for an answer to. */
-export type Notice = LimitRequest | WatchRequest;
+export type Notice = LimitRequest | WatchRequest | CollectRequest;
 
 /** What is in a database, as `broker state info` says it. */
 export interface StateDescription {

@@ -1,4 +1,5 @@
 import { parentPort } from "node:worker_threads";
+import { collectGarbage } from "../platform/collector.ts";
 import { LoopWatch } from "../platform/loop-watch.ts";
 import { StateTools } from "./state-tools.ts";
 import { StoreEngine } from "./store-engine.ts";
@@ -23,6 +24,7 @@ process.on("uncaughtExceptionMonitor", (error) => engine.noteDeath(error));
 port.on("message", (request: WorkerRequest) => {
 	if (request.type === "tool") port.postMessage(runTool(request));
 	else if (request.type === "watch") new LoopWatch(request.watch).start();
+	else if (request.type === "collect") collectGarbage(true);
 	else engine.handle(request);
 });
 

@@ -127,8 +127,7 @@ export class HandDisk {
 		else if (this.#trouble !== "" && request.type === "commit") {
 			this.#broken.push(request);
 			this.#onReply({ type: "trouble", words: this.#trouble });
-		} else if (request.type !== "watch" && request.type !== "tool")
-			this.#engine.handle(request);
+		} else if (isForEngine(request)) this.#engine.handle(request);
 	}
 
 	#answer(id: number, answer: Opened | null): void {
@@ -163,4 +162,8 @@ export class HandDisk {
 			if (!this.#isHeld && this.stepNow()) this.#schedule();
 		});
 	}
+}
+
+function isForEngine(request: WorkerRequest): request is EngineRequest {
+	return !["watch", "tool", "collect"].includes(request.type);
 }

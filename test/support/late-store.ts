@@ -108,6 +108,8 @@ export class LateStore implements Store {
 	setWriteRules(): void {}
 
 	/** It has no file. */
+	collectGarbage(): void {}
+
 	async saveCheckpoint(): Promise<null> {
 		return null;
 	}
