@@ -51,6 +51,12 @@ const commands = {
 			]);
 		},
 	},
+	release: {
+		words: "check, and write all that is published to dist/, from a clean tree",
+		run: async () => {
+			return (await runtime()).runProgram(["packaging/dev/release.mjs"]);
+		},
+	},
 	test: {
 		words:
 			"[SUITE|FILE ...] [-- TAP OPTIONS]  the quick tests, or the suites (folders of test/) and files named",

@@ -19,9 +19,12 @@ export function packagesOf(metafiles) {
 		.sort()
 		.map((folder) => {
 			const path = join(projectFolder, folder);
-			const { name, version, license } = JSON.parse(
+			const { name, version, licenses, ...rest } = JSON.parse(
 				readFileSync(join(path, "package.json"), "utf8"),
 			);
+			// A list of objects is how npm had it long ago.
+			const license =
+				rest.license ?? licenses.map(({ type }) => type).join(" OR ");
 			const text = licenceFile(path) ?? license;
 			return { name, version, license, text: text.trim(), folder };
 		});

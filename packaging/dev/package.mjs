@@ -1,5 +1,5 @@
 // `npm run package`: .deb and .rpm for both architectures in dist/, beside the binaries they are
-// made of, with SHA256SUMS. The same commit gives the same bytes: all times are those of the commit.
+// made of, what is in those (CycloneDX), and SHA256SUMS. The same commit gives the same bytes: all times are those of the commit.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -18,6 +18,7 @@ import { buildDeb } from "./deb.mjs";
 import { checkAlignment, systemRequirements } from "./requirements.mjs";
 import { buildRpm, rpmArchitectures } from "./rpm.mjs";
 import { expectedError, projectFolder } from "./runtime.mjs";
+import { writeSbom } from "./sbom.mjs";
 
 /** Larger ones take twice the time for less than a hundredth of the size. */
 const compressionLevel = 5;
@@ -32,7 +33,8 @@ const builders = { deb: buildDeb, rpm: buildRpm };
  */
 
 /**
- * Writes the packages; returns the exit code. For tests: `version` and `format` (of the
+ * Writes the packages; returns the exit code. `also` makes further files in dist/ and gives
+ * their names, before the checksums are taken. For tests: `version` and `format` (of the
  * database) of another release, `output` for another folder, `level` 1 to 9 of compression
  * or 0 for none, `kinds` deb or rpm, and `hasBinaries` when those in dist/ are to be taken as they are.
  */
@@ -47,9 +49,14 @@ export async function buildPackages(wanted, options = {}) {
 		mkdirSync(recipe.workFolder, { recursive: true });
 		for (const kind of options.kinds ?? Object.keys(builders))
 			made.push(builders[kind](recipe));
+		made.push(writeSbom(recipe));
 	}
 	if (output === distFolder)
-		writeChecksums([...made, ...named.map((arch) => `broker-linux-${arch}`)]);
+		writeChecksums([
+			...made,
+			...(options.also?.() ?? []),
+			...named.map((arch) => `broker-linux-${arch}`),
+		]);
 	for (const name of made) console.log(`${output}/${name}`);
 	return 0;
 }

@@ -190,6 +190,17 @@ t.test(
 	},
 );
 
+t.test("state in another place is looked at there", async (t) => {
+	await machine.must(
+		"mkdir '/srv/my state' && cp /var/lib/broker/broker.db* '/srv/my state'",
+	);
+	const file = "/etc/broker/conf.d/place.conf";
+	await machine.write(file, 'data_dir = "/srv/my state" # a disk\n');
+	const { stderr } = await machine.run(`dpkg -i ${inMachine(previous)}`);
+	t.match(stderr, "/srv/my state/broker.db has format");
+	await machine.must(`rm ${file}`);
+});
+
 t.test("one that can read it is not", async (t) => {
 	const before = await mainPid();
 	await install(current);

@@ -1,4 +1,4 @@
-/** Packages of this architecture for the tests: not compressed, of any version. */
+/** Packages of this architecture for the tests, of any version. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,6 +16,8 @@ export interface PackageOptions {
 	readonly version?: string;
 	/** The newest format of the database that it knows; that of the sources when absent. */
 	readonly format?: number;
+	/** Of the compression, 1 to 9; 0, which is quick, when absent. */
+	readonly level?: number;
 }
 
 /** Makes the binary; the packages that are made after it hold it. */
@@ -26,13 +28,13 @@ export async function buildBinary(): Promise<void> {
 /** @returns the path of the package, which is removed after the test */
 export async function buildPackage(
 	t: TearDown,
-	{ kind, version, format }: PackageOptions,
+	{ kind, version, format, level = 0 }: PackageOptions,
 ): Promise<string> {
 	const output = mkdtempSync(join(tmpdir(), "broker-package-"));
 	t.teardown(() => rmSync(output, { recursive: true }));
 	await run(
 		...["build.mjs", "package", process.arch, "--has-binaries"],
-		...["--output", output, "--level", "0", "--kinds", kind],
+		...["--output", output, "--level", String(level), "--kinds", kind],
 		...(version === undefined ? [] : ["--version", version]),
 		...(format === undefined ? [] : ["--format", String(format)]),
 	);
