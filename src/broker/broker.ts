@@ -5,7 +5,7 @@
 import type { Settings } from "../config/schema.ts";
 import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { Clock } from "../platform/clock.ts";
-import { preferMemory, returnFreeMemory } from "../platform/collector.ts";
+import * as collector from "../platform/collector.ts";
 import { type Logger, RateLimit } from "../platform/logger.ts";
 import { machineMemory, residentBytes } from "../platform/machine-memory.ts";
 import { TimerWheel } from "../platform/timer-wheel.ts";
@@ -157,10 +157,11 @@ export class Broker implements SessionObserver {
 			holders: this.budgets.all,
 			refresh: () => this.#refreshBudgets(),
 			residentBytes,
-			preferMemory,
+			preferMemory: collector.preferMemory,
+			trimMemory: collector.trimMemory,
 			returnFreeMemory: (isFirst) => {
 				if (isFirst) this.store.collectGarbage();
-				returnFreeMemory(isFirst);
+				collector.returnFreeMemory(isFirst);
 			},
 			onStage: (stage) => this.#onStage(stage),
 			relieve: (stage) => this.#relieve(stage),

@@ -42,6 +42,9 @@ const SAVE_TO = 0.65;
 const RETURN_MS = 5000;
 const MOST_RETURN_MS = 60_000;
 const WORTH = 0.03;
+/** The RSS has grown by so much since it was trimmed, and so long ago: it is trimmed again. */
+const GROWN_BYTES = 8 * 1024 * 1024;
+const TRIM_MS = 30_000;
 
 export interface Holder {
 	readonly name: string;
@@ -83,6 +86,8 @@ export interface OverloadParts {
 	 * @param isFirst soon after the start, which leaves much that is never needed again
 	 */
 	returnFreeMemory(isFirst: boolean): void;
+	/** The cheap part of that, in which nothing is collected. */
+	trimMemory(): void;
 	onStage(stage: Stage): void;
 	/** Called at each look while the stage is {@link Stage.Spill} or above. */
 	relieve(stage: Stage): void;
@@ -101,6 +106,8 @@ export class Overload implements TimerTarget {
 	/** The first time is soon after the start: half of its memory was for the start alone. */
 	#returnAtMs = 0;
 	#returnEveryMs = RETURN_MS;
+	#trimmedBytes = Number.POSITIVE_INFINITY;
+	#trimmedAtMs = 0;
 
 	constructor(parts: OverloadParts) {
 		this.#parts = parts;
@@ -212,6 +219,7 @@ export class Overload implements TimerTarget {
 		}
 		const isFirst = this.#returnAtMs === 0;
 		if (isFirst || this.#isSaving) this.#returnFreeMemory(resident, isFirst);
+		else this.#trimWhenGrown(resident);
 		if (share > 1) this.#alarm(resident);
 	}
 
@@ -226,6 +234,18 @@ export class Overload implements TimerTarget {
 			? RETURN_MS
 			: Math.min(2 * this.#returnEveryMs, MOST_RETURN_MS);
 		this.#returnAtMs = nowMs + this.#returnEveryMs;
+	}
+
+	/** What a crowd or a burst has left behind, long before the limit is near. */
+	#trimWhenGrown(resident: number): void {
+		const { clock, residentBytes, trimMemory } = this.#parts;
+		const nowMs = clock.monotonicMs();
+		this.#trimmedBytes = Math.min(this.#trimmedBytes, resident);
+		if (resident - this.#trimmedBytes < GROWN_BYTES) return;
+		if (nowMs - this.#trimmedAtMs < TRIM_MS) return;
+		trimMemory();
+		this.#trimmedAtMs = nowMs;
+		this.#trimmedBytes = residentBytes();
 	}
 
 	#alarm(resident: number): void {
