@@ -11,9 +11,10 @@ import {
 } from "./cli/arguments.ts";
 import type { CliCall } from "./cli/cli-call.ts";
 import { coreCommands } from "./cli/commands.ts";
-import { checkConfig, showConfig, showSchema } from "./cli/config-commands.ts";
+import { helpAbout } from "./cli/help.ts";
 import { licenceTexts } from "./cli/licences.ts";
-import { usage } from "./cli/usage.ts";
+import type { ProgramName } from "./cli/program.ts";
+import { programName } from "./cli/program-name.ts";
 import {
 	ConfigError,
 	formatNotice,
@@ -35,7 +36,7 @@ import { logOptions, Service } from "./service.ts";
 const ExitCode = {
 	Ok: 0,
 	Failure: 1,
-	Usage: 64,
+	Usage: 2,
 	/** A bug: an exception nobody caught. */
 	Internal: 70,
 	/** The store's thread died: nothing could be acknowledged any more. */
@@ -45,13 +46,18 @@ const ExitCode = {
 
 const commands = [...coreCommands, ...extensionCommands];
 
-async function main(argv: readonly string[]): Promise<number | null> {
+async function main(
+	program: ProgramName,
+	argv: readonly string[],
+): Promise<number | null> {
 	let given: Arguments<CliCall>;
 	try {
-		given = parseArguments(argv, commands);
+		given = parseArguments(argv, commands, program);
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error;
-		process.stderr.write(`broker: ${error.message}\n\n${usage(commands)}`);
+		process.stderr.write(
+			`${program}: ${error.message}\n${program} --help says what there is\n`,
+		);
 		return ExitCode.Usage;
 	}
 	const options: LoadOptions = {
@@ -64,7 +70,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
 	const { command } = given;
 	switch (command.name) {
 		case "help":
-			process.stdout.write(usage(commands));
+			process.stdout.write(helpAbout(program, commands, command.about));
 			return ExitCode.Ok;
 		case "version":
 			process.stdout.write(versionText());
@@ -72,21 +78,16 @@ async function main(argv: readonly string[]): Promise<number | null> {
 		case "licences":
 			process.stdout.write(licenceTexts());
 			return ExitCode.Ok;
-		case "check":
-			return checkConfig(options, process.stdout);
-		case "show":
-			return showConfig(options, command, process.stdout);
-		case "schema":
-			return showSchema(extensionFragments, process.stdout);
 		case "run":
 			return run(options, given.resetState);
 		case "call":
-			return call(command, options, given.socket);
+			return call(program, command, options, given.socket);
 	}
 }
 
 /** Runs a command that ends by itself. @returns its exit code */
 async function call(
+	program: ProgramName,
 	{ spec, words, options, json }: Command<CliCall> & { name: "call" },
 	loadOptions: LoadOptions,
 	socket: string | undefined,
@@ -100,6 +101,7 @@ async function call(
 			json,
 			out,
 			broker,
+			loadOptions,
 			config: () => loadConfig(loadOptions),
 			askPerson,
 		});
@@ -109,7 +111,7 @@ async function call(
 			return ExitCode.Config;
 		}
 		if (!(error instanceof CommandFailure)) throw error;
-		process.stderr.write(`broker ${spec.name}: ${error.message}\n`);
+		process.stderr.write(`${program} ${spec.name}: ${error.message}\n`);
 		return error.exitCode;
 	}
 }
@@ -226,7 +228,7 @@ function handleReload(service: Service, log: Logger): void {
 	});
 }
 
-main(process.argv.slice(2)).then(
+main(programName(process), process.argv.slice(2)).then(
 	(code) => {
 		if (code !== null) process.exitCode = code;
 	},

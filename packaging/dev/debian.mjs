@@ -26,6 +26,8 @@ const packages = [
 	{ name: "openssh-client", program: "ssh" },
 	{ name: "cpio", program: "cpio" },
 	{ name: "e2fsprogs", program: "debugfs" },
+	{ name: "mandoc", program: "mandoc" },
+	{ name: "groff-base", program: "groff" },
 	{ name: "python3-paho-mqtt", python: "paho.mqtt.client" },
 	{ name: "rpm", program: "rpmbuild" },
 	{ name: "lintian", program: "lintian" },

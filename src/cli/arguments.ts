@@ -1,23 +1,19 @@
-/** The command line of `broker`: what is to be done, with which configuration. */
+/** The command line: what is to be done, with which configuration. */
 import { parseArgs } from "node:util";
-import type { CommandCall, CommandSpec } from "../platform/command.ts";
+import type {
+	CommandCall,
+	CommandDescription,
+	CommandOption,
+	CommandSpec,
+} from "../platform/command.ts";
+import { nearestWord } from "../platform/nearest-word.ts";
+import { synopsis } from "./help.ts";
+import { generalOptions, type ProgramName, runCommand } from "./program.ts";
 
 export type Command<Call extends CommandCall = CommandCall> =
-	| {
-			readonly name:
-				| "run"
-				| "check"
-				| "help"
-				| "version"
-				| "licences"
-				| "schema";
-	  }
-	| {
-			readonly name: "show";
-			readonly keys: readonly string[];
-			readonly all: boolean;
-			readonly json: boolean;
-	  }
+	| { readonly name: "run" | "version" | "licences" }
+	/** About the command whose name these words begin with; about all when there are none. */
+	| { readonly name: "help"; readonly about: readonly string[] }
 	| {
 			readonly name: "call";
 			readonly spec: CommandSpec<Call>;
@@ -43,112 +39,202 @@ export class UsageError extends Error {
 	override readonly name = "UsageError";
 }
 
-/** What all commands understand. */
-const GENERAL = {
-	config: { type: "string", short: "c" },
-	set: { type: "string", multiple: true },
-	socket: { type: "string" },
-	"check-config": { type: "boolean" },
-	"reset-state": { type: "boolean" },
-	all: { type: "boolean" },
-	json: { type: "boolean" },
-	help: { type: "boolean", short: "h" },
-	version: { type: "boolean", short: "V" },
-	licenses: { type: "boolean" },
-} as const;
+type Options = Readonly<Record<string, CommandOption>>;
 
-type Given = Readonly<Record<string, unknown>>;
+interface GivenOption {
+	readonly name: string;
+	/** As it was written: `-x`. */
+	readonly rawName: string;
+	readonly value: string | undefined;
+	/** `--name=value`. */
+	readonly isInline: boolean;
+}
+
+/** What `broker --check-config` calls. */
+const CHECK = "config check";
 
 /**
- * @param specs the commands beside those for running and configuring
+ * @param specs the commands beside `run`
  * @throws UsageError
  */
 export function parseArguments<Call extends CommandCall>(
 	argv: readonly string[],
 	specs: readonly CommandSpec<Call>[],
+	program: ProgramName = "broker",
 ): Arguments<Call> {
-	const { values, positionals } = parse(argv, specs);
+	const { positionals, given } = parse(argv, specs);
+	const textOf = (name: string) =>
+		given.findLast((option) => option.name === name)?.value;
 	return {
-		command: commandOf(values, positionals, specs),
-		file: values.config,
-		sets: values.set ?? [],
-		resetState: values["reset-state"] === true,
-		socket: values.socket,
+		command: commandOf(positionals, given, specs, program),
+		file: textOf("config"),
+		sets: given
+			.filter(({ name }) => name === "set")
+			.map(({ value = "" }) => value),
+		resetState: given.some(({ name }) => name === "reset-state"),
+		socket: textOf("socket"),
 	};
 }
 
 function commandOf<Call extends CommandCall>(
-	values: ReturnType<typeof parse>["values"],
 	positionals: readonly string[],
+	given: readonly GivenOption[],
 	specs: readonly CommandSpec<Call>[],
+	program: ProgramName,
 ): Command<Call> {
-	if (values.help === true) return { name: "help" };
-	if (values.version === true) return { name: "version" };
-	if (values.licenses === true) return { name: "licences" };
-	const [first, second, ...keys] = positionals;
-	const spec = specs.find(({ name }) => startsWith(positionals, name));
-	const json = values.json === true;
-	if (spec !== undefined) {
-		const words = positionals.slice(spec.name.split(" ").length);
-		checkWords(spec, words);
-		const options = ownOptions(spec, specs, values);
-		return { name: "call", spec, words, options, json };
+	const has = (name: string) => given.some((option) => option.name === name);
+	if (positionals[0] === "help" || has("help")) {
+		const about = positionals.filter((word, at) => at > 0 || word !== "help");
+		if (about.length > 0) checkKnown(about, specs);
+		return { name: "help", about };
 	}
-	ownOptions({ name: positionals.join(" ") || "broker" }, specs, values);
-	if (values["check-config"] === true) return { name: "check" };
-	if (first === undefined) return { name: "run" };
-	if (first === "run" && second === undefined) return { name: "run" };
-	if (first === "config" && second === "schema") return { name: "schema" };
-	if (first === "config" && second === "show")
-		return { name: "show", keys, all: values.all === true, json };
-	throw new UsageError(`unknown command: ${positionals.join(" ")}`);
+	if (has("version")) return { name: "version" };
+	if (has("licenses")) return { name: "licences" };
+	const spec = specs.find(({ name }) => startsWith(positionals, name));
+	if (spec !== undefined) {
+		checkOptions(spec, given, specs);
+		const words = positionals.slice(spec.name.split(" ").length);
+		checkWords(program, spec, words);
+		return callOf(spec, words, given);
+	}
+	const [first, second] = positionals;
+	if (first !== undefined && !(first === "run" && second === undefined))
+		throw unknownCommand(positionals, specs);
+	checkOptions(runCommand, given, specs);
+	const check = specs.find(({ name }) => name === CHECK);
+	if (has("check-config") && check !== undefined) return callOf(check, [], []);
+	if (program === "broker") return { name: "run" };
+	if (first === undefined && !has("reset-state"))
+		return { name: "help", about: [] };
+	throw new UsageError(
+		"under this name no broker is started; call broker for that",
+	);
+}
+
+function callOf<Call extends CommandCall>(
+	spec: CommandSpec<Call>,
+	words: readonly string[],
+	given: readonly GivenOption[],
+): Command<Call> {
+	const own = given.filter(({ name }) => spec.options?.[name] !== undefined);
+	const options = Object.fromEntries(
+		own.map(({ name, value }) => [name, value ?? true]),
+	);
+	return { name: "call", spec, words, options, json: options.json === true };
 }
 
 function startsWith(positionals: readonly string[], name: string): boolean {
 	return name.split(" ").every((word, index) => positionals[index] === word);
 }
 
-function checkWords(spec: CommandSpec<never>, words: readonly string[]): void {
+function checkWords(
+	program: ProgramName,
+	spec: CommandSpec<never>,
+	words: readonly string[],
+): void {
 	const { least, most } = spec.words ?? { least: 0, most: 0 };
 	if (words.length >= least && words.length <= most) return;
-	throw new UsageError(`use: broker ${spec.name} ${spec.synopsis}`.trimEnd());
+	throw new UsageError(`use: ${synopsis(program, spec)}`);
 }
 
-/** What is given of the command's options. @throws UsageError for one of another command */
-function ownOptions(
-	spec: Pick<CommandSpec<never>, "name" | "options">,
+/** @throws UsageError when no command begins with these words */
+function checkKnown(
+	words: readonly string[],
 	specs: readonly CommandSpec<never>[],
-	values: Given,
-): CommandCall["options"] {
-	const own: Record<string, string | boolean> = {};
-	for (const { options } of specs) {
-		for (const name of Object.keys(options ?? {})) {
-			const value = values[name];
-			if (value === undefined || name in GENERAL) continue;
-			if (spec.options?.[name] === undefined)
-				throw new UsageError(`${spec.name} does not take --${name}`);
-			own[name] = value as string | boolean;
-		}
-	}
-	return own;
+): void {
+	const names = [runCommand, ...specs].map(({ name }) => name.split(" "));
+	const isKnown = names.some((name) =>
+		name.every((word, at) => (words[at] ?? word) === word),
+	);
+	if (!isKnown) throw unknownCommand(words, specs);
 }
 
-function parse(argv: readonly string[], specs: readonly CommandSpec<never>[]) {
-	const added = specs.flatMap(({ options }) =>
-		Object.entries(options ?? {}).map(([name, kind]) => [
-			name,
-			{ type: kind === "flag" ? "boolean" : "string" },
-		]),
-	);
-	try {
-		return parseArgs({
-			args: [...argv],
-			allowPositionals: true,
-			options: { ...Object.fromEntries(added), ...GENERAL } as typeof GENERAL,
-		});
-	} catch (error) {
-		throw new UsageError(
-			error instanceof Error ? error.message : String(error),
-		);
+function unknownCommand(
+	words: readonly string[],
+	specs: readonly CommandSpec<never>[],
+): UsageError {
+	const names = specs.map(({ name }) => name);
+	const own = names.filter((name) => name.startsWith(`${words[0]} `));
+	if (own.length > 0 && words.length === 1)
+		return new UsageError(`${words[0]} is not complete: ${own.join(", ")}`);
+	const nearest =
+		nearestWord(words.slice(0, 2).join(" "), names) ??
+		nearestWord(words[0] ?? "", [...names, ...groupsOf(names)]);
+	const hint = nearest === null ? "" : `; did you mean ${nearest}?`;
+	return new UsageError(`there is no command ${words.join(" ")}${hint}`);
+}
+
+/** The first words of names with several. */
+function groupsOf(names: readonly string[]): string[] {
+	return names
+		.filter((name) => name.includes(" "))
+		.map((name) => name.split(" ")[0] ?? "");
+}
+
+/** @throws UsageError for one that the command does not take, or not like this */
+function checkOptions(
+	command: CommandDescription,
+	given: readonly GivenOption[],
+	specs: readonly CommandSpec<never>[],
+): void {
+	const allowed: Options = { ...command.options, ...generalOptions };
+	for (const { name, rawName, value, isInline } of given) {
+		const option = allowed[name];
+		if (option === undefined) throw unknownOption(command, rawName, specs);
+		if (option.value === undefined && isInline)
+			throw new UsageError(`--${name} takes no value`);
+		const isMissing = value === undefined || (!isInline && /^-./.test(value));
+		if (option.value !== undefined && isMissing)
+			throw new UsageError(
+				`--${name} needs a value: --${name}=${option.value}`,
+			);
 	}
+}
+
+function unknownOption(
+	command: CommandDescription,
+	rawName: string,
+	specs: readonly CommandSpec<never>[],
+): UsageError {
+	const own = Object.keys({ ...command.options, ...generalOptions });
+	const word = rawName.replace(/^-+/, "");
+	if ([runCommand, ...specs].some(({ options }) => options?.[word]))
+		return new UsageError(`${command.name} does not take ${rawName}`);
+	const nearest = word.length > 1 ? nearestWord(word, own) : null;
+	const hint = nearest === null ? "" : `; did you mean --${nearest}?`;
+	return new UsageError(`there is no option ${rawName}${hint}`);
+}
+
+function parse(
+	argv: readonly string[],
+	specs: readonly CommandSpec<never>[],
+): { positionals: string[]; given: GivenOption[] } {
+	const known = [runCommand, ...specs, { options: generalOptions }].flatMap(
+		({ options }) => Object.entries(options ?? {}),
+	);
+	const { tokens } = parseArgs({
+		args: [...argv],
+		allowPositionals: true,
+		strict: false,
+		tokens: true,
+		options: Object.fromEntries(
+			known.map(([name, { value, short }]) => [
+				name,
+				{
+					type:
+						value === undefined ? ("boolean" as const) : ("string" as const),
+					...(short === undefined ? {} : { short }),
+				},
+			]),
+		),
+	});
+	const positionals: string[] = [];
+	const given: GivenOption[] = [];
+	for (const token of tokens) {
+		if (token.kind === "positional") positionals.push(token.value);
+		if (token.kind !== "option") continue;
+		const { name, rawName, value, inlineValue } = token;
+		given.push({ name, rawName, value, isInline: inlineValue === true });
+	}
+	return { positionals, given };
 }

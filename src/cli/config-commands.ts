@@ -1,5 +1,5 @@
 /**
- * `broker --check-config`, `broker config show` and `broker config schema`: what the
+ * `broker config check` (`--check-config`), `config show` and `config schema`: what the
  * configuration says, without starting anything. They write to the given output and
  * return the exit code.
  */
@@ -20,13 +20,18 @@ import { optionLevels } from "../config/listeners.ts";
 import { quoteValue } from "../config/parse.ts";
 import { coreFragments } from "../config/schema.ts";
 import { describeRange, formatValue, parseValue } from "../config/values.ts";
-import type { CommandOutput } from "../platform/command.ts";
+import {
+	type CommandOutput,
+	type CommandSpec,
+	jsonOption,
+} from "../platform/command.ts";
 import type {
 	ConfigValue,
 	FieldSpec,
 	SchemaFragment,
 } from "../platform/config-field.ts";
 import { plural } from "../platform/words.ts";
+import type { CliCall } from "./cli-call.ts";
 
 export interface ShowOptions {
 	/** Only these keys; all that are set when empty. */
@@ -45,6 +50,47 @@ interface Row {
 }
 
 const BUILT_IN: Origin = { kind: "default", where: "" };
+
+export const configCommands: readonly CommandSpec<CliCall>[] = [
+	{
+		name: "config check",
+		summary: "every mistake in the configuration, with file and line",
+		about: [
+			"Reads what a start would read and changes nothing. The exit code is 0 when the configuration is valid, else 1. broker --check-config does the same.",
+		],
+		examples: ["config check", "config check -c /etc/broker/second.conf"],
+		run: async ({ loadOptions, out }) => checkConfig(loadOptions, out),
+	},
+	{
+		name: "config show",
+		operands: "[KEY...]",
+		summary: "each value that is set, and where it comes from",
+		about: [
+			"Shows the keys that are named, or all that are set. The value is that which the broker would have, by listener and environment too; secrets are ***.",
+		],
+		words: { least: 0, most: Number.POSITIVE_INFINITY },
+		options: {
+			all: { summary: "those that are not set too, with their defaults" },
+			json: jsonOption,
+		},
+		examples: ["config show", "config show --all", "config show memory_limit"],
+		run: async ({ loadOptions, words, options, json, out }) =>
+			showConfig(
+				loadOptions,
+				{ keys: words, all: options.all === true, json },
+				out,
+			),
+	},
+	{
+		name: "config schema",
+		summary: "the table of all keys as JSON",
+		about: [
+			"Types, units, ranges, defaults and texts, those of keys that do not act included.",
+		],
+		examples: ["config schema"],
+		run: async ({ loadOptions, out }) => showSchema(loadOptions.fragments, out),
+	},
+];
 
 /**
  * Names every mistake, or says that there is none.

@@ -1,15 +1,28 @@
 /** `broker session list` and `session rm`. */
 import type { SessionPage, SessionView } from "../broker/broker-api.ts";
-import type { CommandSpec } from "../platform/command.ts";
+import { type CommandSpec, jsonOption } from "../platform/command.ts";
 import { inBytes, inTime, plural } from "../platform/words.ts";
 import { printable } from "./printable.ts";
 
 export const sessionCommands: readonly CommandSpec[] = [
 	{
 		name: "session list",
-		synopsis: "[--limit N] [--after NEXT] [--json]",
 		summary: "sessions by queued bytes, the largest first",
-		options: { limit: "text", after: "text" },
+		about: [
+			"One page at a time, with what to call for the next one. Sessions of clients that are away have the time since when.",
+		],
+		options: {
+			limit: {
+				value: "N",
+				summary: "at most so many sessions, 1 to 1000 (20)",
+			},
+			after: {
+				value: "NEXT",
+				summary: "go on behind the page before, which says what NEXT is",
+			},
+			json: jsonOption,
+		},
+		examples: ["session list", "session list --limit 5 --json"],
 		async run({ broker, options, out, json }) {
 			const query = new URLSearchParams();
 			for (const name of ["limit", "after"]) {
@@ -23,9 +36,14 @@ export const sessionCommands: readonly CommandSpec[] = [
 	},
 	{
 		name: "session rm",
-		synopsis: "CLIENT_ID",
+		operands: "CLIENT_ID",
 		summary: "end a session: its queue and subscriptions go",
+		about: [
+			"A client that is connected is told and disconnected. A client id that begins with - stands behind --.",
+		],
 		words: { least: 1, most: 1 },
+		options: { json: jsonOption },
+		examples: ["session rm kitchen-sensor", "session rm -- -odd-id"],
 		async run({ broker, words, out, json }) {
 			const [clientId = ""] = words;
 			const path = `/sessions/${encodeURIComponent(clientId)}`;

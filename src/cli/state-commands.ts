@@ -5,7 +5,11 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { CommandFailure, type CommandSpec } from "../platform/command.ts";
+import {
+	CommandFailure,
+	type CommandSpec,
+	jsonOption,
+} from "../platform/command.ts";
 import { inBytes, plural } from "../platform/words.ts";
 import type { Saved, StateDescription } from "../store/worker-messages.ts";
 import type { CliCall } from "./cli-call.ts";
@@ -15,46 +19,68 @@ import { findRunning } from "./running-broker.ts";
 import { StateFolder } from "./state-folder.ts";
 import { refuseExisting, writeWhole } from "./write-file.ts";
 
+const yesOption = { summary: "do not ask" };
+
 export const stateCommands: readonly CommandSpec<CliCall>[] = [
 	{
 		name: "state info",
-		synopsis: "[--json]",
 		summary: "what is in the database, and its size",
+		about: [
+			"Of the running broker, or of the files when none runs: they are opened for it.",
+		],
+		options: { json: jsonOption },
+		examples: ["state info", "state info --set data_dir=/mnt/old/broker"],
 		run: info,
 	},
 	{
 		name: "state check",
-		synopsis: "[--json]",
 		summary: "look through the whole database for damage",
+		about: [
+			"Of a running broker, a copy is looked through while everything goes on. The exit code is 0 when the state is sound, else 1.",
+		],
+		options: { json: jsonOption },
+		examples: ["state check"],
 		run: check,
 	},
 	{
 		name: "state checkpoint",
-		synopsis: "[--json]",
 		summary: "with state = ram+checkpoint: save it now",
+		options: { json: jsonOption },
+		examples: ["state checkpoint"],
 		run: checkpoint,
 	},
 	{
 		name: "state backup",
-		synopsis: "FILE [--force]",
+		operands: "FILE",
 		summary: "copy the state into FILE, also while it runs",
+		about: [
+			"FILE is there complete or not at all. It holds what clients have sent, and is for its owner only.",
+		],
 		words: { least: 1, most: 1 },
-		options: { force: "flag" },
+		options: { force: { summary: "replace FILE when it is there" } },
+		examples: ["state backup /media/usb/broker.db"],
 		run: backup,
 	},
 	{
 		name: "state restore",
-		synopsis: "FILE [--yes]",
+		operands: "FILE",
 		summary: "make a backup the state; what is there is kept",
+		about: [
+			"For a broker that does not run. FILE is checked first; what it replaces is in data_dir/set-aside afterwards.",
+		],
 		words: { least: 1, most: 1 },
-		options: { yes: "flag" },
+		options: { yes: yesOption },
+		examples: ["state restore /media/usb/broker.db"],
 		run: restore,
 	},
 	{
 		name: "state reset",
-		synopsis: "[--yes]",
 		summary: "begin with no state; what is there is kept",
-		options: { yes: "flag" },
+		about: [
+			"For a broker that does not run. What was there is in data_dir/set-aside afterwards, and the output says how to bring it back.",
+		],
+		options: { yes: yesOption },
+		examples: ["state reset", "state reset --yes"],
 		run: reset,
 	},
 ];

@@ -1,6 +1,10 @@
 /** `broker status`, `ping` and `reload`: the running broker as a whole. */
 import type { ReloadReport, StatusLines } from "../broker/broker-api.ts";
-import { CommandFailure, type CommandSpec } from "../platform/command.ts";
+import {
+	CommandFailure,
+	type CommandSpec,
+	jsonOption,
+} from "../platform/command.ts";
 import { inTime } from "../platform/words.ts";
 
 interface Status {
@@ -14,8 +18,12 @@ interface Status {
 export const statusCommands: readonly CommandSpec[] = [
 	{
 		name: "status",
-		synopsis: "[--json]",
 		summary: "how the running broker is doing",
+		about: [
+			"Clients, queues, memory and what is done about it, where the state is and what a power cut may take of it, wear of the disk, listeners, and alarms first.",
+		],
+		options: { json: jsonOption },
+		examples: ["status", "status --json"],
 		async run({ broker, out, json }) {
 			const status = (await broker.ask("GET", "/status")) as Status;
 			out.write(
@@ -26,8 +34,9 @@ export const statusCommands: readonly CommandSpec[] = [
 	},
 	{
 		name: "ping",
-		synopsis: "",
 		summary: "exit code 0 when the broker runs and answers",
+		options: { json: jsonOption },
+		examples: ["ping", "ping --socket /run/broker-second/admin.sock"],
 		async run({ broker, out, json }) {
 			const about = (await broker.ask("GET", "/ping")) as Status;
 			out.write(
@@ -40,8 +49,12 @@ export const statusCommands: readonly CommandSpec[] = [
 	},
 	{
 		name: "reload",
-		synopsis: "",
 		summary: "read the configuration again, say what changes",
+		about: [
+			"As SIGHUP does, with the result. Nobody is disconnected but by a listener that goes. With a mistake anywhere nothing changes, and the exit code is 1.",
+		],
+		options: { json: jsonOption },
+		examples: ["reload"],
 		async run({ broker, out, json }) {
 			const report = await reload(() => broker.ask("POST", "/reload"));
 			out.write(json ? `${JSON.stringify(report)}\n` : describeReload(report));

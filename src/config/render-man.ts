@@ -6,6 +6,7 @@
 import { writeFileSync } from "node:fs";
 import type { FieldSpec, SchemaFragment } from "../platform/config-field.ts";
 import { factsOf } from "./render.ts";
+import { roff } from "./roff.ts";
 import { coreFragments } from "./schema.ts";
 
 const introduction = String.raw`
@@ -100,15 +101,6 @@ function renderField(field: FieldSpec): string {
 		".br",
 		`Value: ${roff(factsOf(field))}.`,
 	].join("\n");
-}
-
-/** Text as roff takes it: nothing in it is a macro or an escape. */
-function roff(text: string): string {
-	return text
-		.replaceAll("\\", "\\e")
-		.replaceAll("-", "\\-")
-		.replaceAll("`", "")
-		.replace(/^(?=[.'])/gm, "\\&");
 }
 
 if (import.meta.main) {

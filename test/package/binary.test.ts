@@ -1,12 +1,21 @@
 /** `npm run build`: the same broker in one file, the same bytes from the same sources. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+	linkSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { runStartScenarios } from "../system/start-scenarios.ts";
+import {
+	offersCommandsOnly,
+	runStartScenarios,
+} from "../system/start-scenarios.ts";
 
 const execute = promisify(execFile);
 const projectRoot = resolve(import.meta.dirname, "../..");
@@ -37,6 +46,24 @@ t.test("it runs without a home and with an empty environment", async (t) => {
 		cwd: folder,
 	});
 	t.match(stdout, /^broker \d/);
+});
+
+t.test("called as brokerctl it has the same commands", async (t) => {
+	const folder = mkdtempSync(join(projectRoot, "dist/names-"));
+	t.teardown(() => rmSync(folder, { recursive: true }));
+	const link = join(folder, "brokerctl");
+	symlinkSync(binary, link);
+	await offersCommandsOnly(t, "by a link", { entry: link });
+	rmSync(link);
+	linkSync(binary, link);
+	await offersCommandsOnly(t, "by its own name", { entry: link });
+	rmSync(link);
+	symlinkSync(binary, link);
+	const { stdout } = await execute("brokerctl", [], {
+		env: { PATH: folder },
+		cwd: tmpdir(),
+	});
+	t.match(stdout, /^Usage: brokerctl/, "found on the PATH");
 });
 
 async function build(): Promise<void> {

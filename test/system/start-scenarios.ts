@@ -217,3 +217,24 @@ function contents(folder: string): Record<string, string> {
 			}),
 	);
 }
+
+/** What is true of the program under the name brokerctl. */
+export async function offersCommandsOnly(
+	t: Test,
+	name: string,
+	options: RunOptions,
+): Promise<void> {
+	const run = (...args: string[]) => startByHand(t, args, options).ended();
+	const [alone, help, start, check, wrong] = await Promise.all([
+		run(),
+		run("--help"),
+		run("run"),
+		run("config", "check", "-c", "/dev/null"),
+		run("stauts"),
+	]);
+	t.match(alone, { code: 0, stdout: /^Usage: brokerctl COMMAND/ }, name);
+	t.same(alone, help);
+	t.match(start, { code: 2, stderr: /no broker is started/ });
+	t.match(check, { code: 0, stdout: /configuration is valid/ });
+	t.match(wrong, { code: 2, stdout: "", stderr: /did you mean status\?/ });
+}

@@ -6,7 +6,11 @@ import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { systemClock } from "../../platform/clock.ts";
-import { CommandFailure, type CommandSpec } from "../../platform/command.ts";
+import {
+	CommandFailure,
+	type CommandSpec,
+	jsonOption,
+} from "../../platform/command.ts";
 import { plural } from "../../platform/words.ts";
 import type { CliCall } from "../cli-call.ts";
 import { findRunning } from "../running-broker.ts";
@@ -31,17 +35,24 @@ const DEFAULT_FILE = "/etc/mosquitto/mosquitto.conf";
 export const importCommands: readonly CommandSpec<CliCall>[] = [
 	{
 		name: "import mosquitto",
-		synopsis:
-			"[FILE] [--db FILE] [--output FILE] [--data DIR] [--dry-run] [--force]",
+		operands: "[FILE]",
 		summary: "take over mosquitto's configuration and state",
+		about: [
+			"Reads FILE (/etc/mosquitto/mosquitto.conf) with what it includes, and the database beside it; writes a configuration and a state of ours, and says what was mapped and what was not. mosquitto's files stay as they are.",
+		],
 		words: { least: 0, most: 1 },
 		options: {
-			output: "text",
-			data: "text",
-			db: "text",
-			"dry-run": "flag",
-			force: "flag",
+			db: { value: "FILE", summary: "mosquitto's database" },
+			output: { value: "FILE", summary: "where the configuration goes" },
+			data: { value: "DIR", summary: "the data_dir that the state goes to" },
+			"dry-run": { summary: "say what would be done, and write nothing" },
+			force: { summary: "replace what is there" },
+			json: jsonOption,
 		},
+		examples: [
+			"import mosquitto --dry-run",
+			"import mosquitto /etc/mosquitto/mosquitto.conf",
+		],
 		run: importMosquitto,
 	},
 ];

@@ -1,12 +1,9 @@
 import t from "tap";
-import {
-	editDistance,
-	hasPlaceholder,
-	KeyTable,
-} from "../../../src/config/key-table.ts";
+import { hasPlaceholder, KeyTable } from "../../../src/config/key-table.ts";
 import { coreFragments } from "../../../src/config/schema.ts";
 import { parseValue } from "../../../src/config/values.ts";
 import { defineFragment } from "../../../src/platform/config-field.ts";
+import { editDistance } from "../../../src/platform/nearest-word.ts";
 
 const table = new KeyTable(coreFragments);
 
