@@ -44,6 +44,9 @@ const ExitCode = {
 	Config: 78,
 } as const;
 
+/** How long a command that is done waits for what it has begun. */
+const END_MS = 100;
+
 const commands = [...coreCommands, ...extensionCommands];
 
 async function main(
@@ -230,7 +233,10 @@ function handleReload(service: Service, log: Logger): void {
 
 main(programName(process), process.argv.slice(2)).then(
 	(code) => {
-		if (code !== null) process.exitCode = code;
+		if (code === null) return;
+		process.exitCode = code;
+		// Whatever is still waited for, a broker that does not answer, keeps no command.
+		setTimeout(() => process.exit(code), END_MS).unref();
 	},
 	(error) => {
 		process.stderr.write(`broker: ${error?.stack ?? error}\n`);

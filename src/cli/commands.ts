@@ -2,6 +2,7 @@
 import type { CommandSpec } from "../platform/command.ts";
 import type { CliCall } from "./cli-call.ts";
 import { configCommands } from "./config-commands.ts";
+import { doctorCommand } from "./doctor-command.ts";
 import { importCommands } from "./mosquitto/import-command.ts";
 import { sessionCommands } from "./session-commands.ts";
 import { stateCommands } from "./state-commands.ts";
@@ -10,6 +11,7 @@ import { statusCommands } from "./status-commands.ts";
 export const coreCommands: readonly CommandSpec<CliCall>[] = [
 	...configCommands,
 	...statusCommands,
+	doctorCommand,
 	...sessionCommands,
 	...stateCommands,
 	...importCommands,

@@ -19,42 +19,56 @@ export interface PortHolder {
 
 const LISTEN = "0A";
 
+export interface ListeningSocket {
+	/** Hexadecimal, as the kernel prints it. */
+	readonly address: string;
+	/** Numeric user. */
+	readonly uid: number;
+	readonly inode: string;
+}
+
 /** @returns null when nothing is found */
 export async function findPortHolder(
 	host: string,
 	port: number,
 ): Promise<PortHolder | null> {
-	const entries = [
-		...(await listeningSockets("/proc/net/tcp", port)),
-		...(await listeningSockets("/proc/net/tcp6", port)),
+	const sockets = [
+		...listeningSockets(await readText("/proc/net/tcp"), port),
+		...listeningSockets(await readText("/proc/net/tcp6"), port),
 	];
 	const wanted = procAddress(host);
-	const entry =
-		entries.find((socket) => socket.address === wanted) ??
-		entries.find((socket) => /^0+$/.test(socket.address)) ??
-		entries[0];
-	if (entry === undefined) return null;
-	const pid = await findProcess(entry.inode);
-	if (pid === 0) return { pid, program: "", unit: "", uid: entry.uid };
+	const socket =
+		sockets.find(({ address }) => address === wanted) ??
+		sockets.find(({ address }) => isWildcard(address)) ??
+		sockets[0];
+	return socket === undefined ? null : processOfSocket(socket);
+}
+
+/** Who has a socket open. */
+export async function processOfSocket({
+	inode,
+	uid,
+}: ListeningSocket): Promise<PortHolder> {
+	const pid = await findProcess(inode);
+	if (pid === 0) return { pid, program: "", unit: "", uid };
 	const program = (await readText(`/proc/${pid}/comm`)).trim();
 	const cgroup = await readText(`/proc/${pid}/cgroup`);
-	const unit = /\/([^/\s]+\.service)\s*$/m.exec(cgroup)?.[1] ?? "";
-	return { pid, program, unit, uid: entry.uid };
+	return { pid, program, unit: unitOf(cgroup), uid };
 }
 
-interface ListeningSocket {
-	readonly address: string;
-	readonly uid: number;
-	readonly inode: string;
+/** The systemd unit in a text of /proc/PID/cgroup; empty when it is none. */
+export function unitOf(cgroup: string): string {
+	return /\/([^/\s]+\.service)\s*$/m.exec(cgroup)?.[1] ?? "";
 }
 
-async function listeningSockets(
-	file: string,
+/** @param text of /proc/net/tcp or tcp6 */
+export function listeningSockets(
+	text: string,
 	port: number,
-): Promise<ListeningSocket[]> {
+): ListeningSocket[] {
 	const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
 	const found: ListeningSocket[] = [];
-	for (const line of (await readText(file)).split("\n")) {
+	for (const line of text.split("\n")) {
 		const fields = line.trim().split(/\s+/);
 		const [, local = "", , state, , , , uid = "0", , inode] = fields;
 		const [address = "", localPort] = local.split(":");
@@ -64,15 +78,51 @@ async function listeningSockets(
 	return found;
 }
 
-/** An IPv4 address as the kernel prints it; IPv6 only where it is ::1. */
-function procAddress(host: string): string {
-	if (isIPv6(host))
-		return host === "::1" ? "00000000000000000000000001000000" : "";
-	return host
-		.split(".")
-		.reverse()
-		.map((byte) => Number(byte).toString(16).toUpperCase().padStart(2, "0"))
-		.join("");
+/** Whether a socket keeps others from listening on `host`, an address or a name. */
+export function isInTheWay(socket: ListeningSocket, host: string): boolean {
+	const wanted =
+		host === "localhost"
+			? [procAddress("127.0.0.1"), procAddress("::1")]
+			: [procAddress(host)];
+	// One on :: takes IPv4 too, unless its program said otherwise, which is rare.
+	const isIPv4OnWildcard6 =
+		socket.address.length === 32 && isWildcard(socket.address);
+	return wanted.some(
+		(address) =>
+			address === socket.address ||
+			isIPv4OnWildcard6 ||
+			(address.length === socket.address.length &&
+				(isWildcard(address) || isWildcard(socket.address))),
+	);
+}
+
+function isWildcard(address: string): boolean {
+	return /^0+$/.test(address);
+}
+
+/** An address as the kernel prints it, words of 32 bits in this machine's order. */
+export function procAddress(host: string): string {
+	const bytes = isIPv6(host)
+		? ipv6Bytes(host)
+		: host.split(".").map((byte) => Number(byte));
+	let text = "";
+	for (let word = 0; word < bytes.length; word += 4)
+		for (const byte of bytes.slice(word, word + 4).reverse())
+			text += byte.toString(16).toUpperCase().padStart(2, "0");
+	return text;
+}
+
+function ipv6Bytes(host: string): number[] {
+	const plain = new URL(`http://[${host.replace(/%.*$/, "")}]`).hostname;
+	const [head = "", tail = ""] = plain.slice(1, -1).split("::");
+	const groups = (text: string) => (text === "" ? [] : text.split(":"));
+	const first = groups(head);
+	const last = groups(tail);
+	const zeros = new Array<string>(8 - first.length - last.length).fill("0");
+	return [...first, ...zeros, ...last].flatMap((group) => {
+		const value = Number.parseInt(group, 16);
+		return [value >> 8, value & 0xff];
+	});
 }
 
 async function findProcess(inode: string): Promise<number> {
