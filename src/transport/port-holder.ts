@@ -102,14 +102,16 @@ function isWildcard(address: string): boolean {
 
 /** An address as the kernel prints it, words of 32 bits in this machine's order. */
 export function procAddress(host: string): string {
-	const bytes = isIPv6(host)
-		? ipv6Bytes(host)
-		: host.split(".").map((byte) => Number(byte));
+	const bytes = isIPv6(host) ? ipv6Bytes(host) : ipv4Bytes(host);
 	let text = "";
 	for (let word = 0; word < bytes.length; word += 4)
 		for (const byte of bytes.slice(word, word + 4).reverse())
 			text += byte.toString(16).toUpperCase().padStart(2, "0");
 	return text;
+}
+
+function ipv4Bytes(host: string): number[] {
+	return host.split(".").map((byte) => Number(byte));
 }
 
 function ipv6Bytes(host: string): number[] {

@@ -41,6 +41,8 @@ interface Import {
 	readonly from: string;
 	readonly to: string;
 	readonly typeOnly: boolean;
+	/** Loaded when the code comes there. */
+	readonly isCall: boolean;
 }
 
 t.test(
@@ -76,6 +78,15 @@ t.test("SQLite is reached from the store's worker only", async (t) => {
 		),
 		[],
 	);
+});
+
+t.test("the running broker does not load the doctor's modules", async (t) => {
+	const isDoctors = (path: string) => path.startsWith("cli/doctor/");
+	const entries = relativeImports().filter(
+		({ from, to }) => isDoctors(to) && !isDoctors(from),
+	);
+	t.ok(entries.length > 0);
+	t.strictSame(entries.filter(({ isCall }) => !isCall).map(describe), []);
 });
 
 function breaksRank({ from, to }: Import): boolean {
@@ -124,11 +135,13 @@ function importsOf({ path, text }: SourceFile): Import[] {
 			from: path,
 			to,
 			typeOnly: typeOnly !== undefined,
+			isCall: false,
 		})),
 		...[...code.matchAll(calls)].map(([, to = ""]) => ({
 			from: path,
 			to,
 			typeOnly: false,
+			isCall: true,
 		})),
 	];
 }
