@@ -7,6 +7,7 @@ const STORAGE_ERROR =
 	/(I\/O error|critical (medium|target|space allocation) error|mmc\d+: (error|timeout|card.*(removed|stuck)|cache flush error)|mmcblk\d+: (error|timed out|recovery failed|retrying)|EXT4-fs error|EXT4-fs \(\w+\): (remounting filesystem read-only|previous I\/O error|error count)|JBD2: (error|detected IO errors|recovery failed)|Aborting journal|BTRFS (error|critical)|F2FS-fs.*(error|corrupt)|XFS.*(corruption|shutdown)|nvme\d*: (I\/O \d+|controller is down|timeout)|blk_update_request:|Buffer I\/O error|ata\d+.*(failed command|exception Emask)|FAT-fs.*error)/i;
 const OUT_OF_MEMORY =
 	/(?:Out of memory|Memory cgroup out of memory): Killed process (\d+) \((\S+?)\)/;
+const LOW_VOLTAGE = /(under-?voltage detected)/i;
 const OURS = /^(broker|node|MainThread)$/;
 
 /** Errors of the medium, and whether the kernel has killed the broker for memory. */
@@ -21,7 +22,11 @@ export const kernelLog: Check = {
 					fix: "sudo dmesg --level=err,warn | tail -30",
 				}),
 			];
-		const findings = [...storageErrors(lines), ...killed(lines)];
+		const findings = [
+			...storageErrors(lines),
+			...killed(lines),
+			...voltage(lines),
+		];
 		return findings.length > 0
 			? findings
 			: [ok("kernel-log", "the kernel reports no error of a disk or card")];
@@ -55,6 +60,22 @@ function storageErrors(lines: readonly string[]): Finding[] {
 			{
 				why: "a card or disk that fails loses what it was given: back the state up now, then replace it",
 				fix: "sudo broker state backup /media/usb/broker.db",
+			},
+		),
+	];
+}
+
+/** Drops that are over, too; what is now, the power check says. */
+function voltage(lines: readonly string[]): Finding[] {
+	const drops = lines.filter((line) => LOW_VOLTAGE.test(line)).length;
+	if (drops === 0) return [];
+	return [
+		warning(
+			"voltage-drops",
+			`the kernel has noticed low voltage ${drops === 1 ? "once" : `${drops} times`} since the boot`,
+			{
+				why: "cards and USB disks lose data at low voltage",
+				fix: "use the power supply made for this board and a short cable; then: dmesg | grep -i voltage",
 			},
 		),
 	];

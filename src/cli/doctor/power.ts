@@ -7,6 +7,8 @@ const FILES = [
 	"/sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled",
 ];
 
+const LOW_NOW = 1;
+
 /** Bits of `get_throttled`: each is there for now, and 16 bits higher for since the boot. */
 const bits = [
 	{ bit: 0, id: "low-voltage", words: "the voltage is too low" },
@@ -38,7 +40,19 @@ async function throttled(machine: Machine): Promise<number | null> {
 		const hex = /^(?:0x)?([0-9a-f]+)\s*$/i.exec(text ?? "")?.[1];
 		if (hex !== undefined) return Number.parseInt(hex, 16);
 	}
-	return null;
+	return (await sensor(machine)) ? LOW_NOW : null;
+}
+
+/** The kernel's own sensor, which Raspberry Pis have where nothing else tells. */
+async function sensor(machine: Machine): Promise<boolean> {
+	const folder = "/sys/class/hwmon";
+	for (const name of (await machine.names(folder)).value ?? []) {
+		const kind = await machine.text(`${folder}/${name}/name`);
+		if (kind.value?.trim() !== "rpi_volt") continue;
+		const alarm = await machine.text(`${folder}/${name}/in0_lcrit_alarm`);
+		return alarm.value?.trim() === "1";
+	}
+	return false;
 }
 
 function describe(value: number): Finding[] {

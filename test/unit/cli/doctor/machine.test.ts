@@ -26,6 +26,17 @@ t.test("voltage and heat of a Raspberry Pi", async (t) => {
 		},
 		{ what: "the processor was throttled at times since the boot" },
 	]);
+	const hwmon = (alarm: string) =>
+		idsOf(power, {
+			folders: { "/sys/class/hwmon": ["hwmon0", "hwmon1"] },
+			texts: {
+				"/sys/class/hwmon/hwmon0/name": "cpu_thermal\n",
+				"/sys/class/hwmon/hwmon1/name": "rpi_volt\n",
+				"/sys/class/hwmon/hwmon1/in0_lcrit_alarm": `${alarm}\n`,
+			},
+		});
+	t.same(await hwmon("1"), ["problem low-voltage"]);
+	t.same(await hwmon("0"), []);
 	t.same(await idsOf(power, {}), [], "nothing is said of other machines");
 });
 

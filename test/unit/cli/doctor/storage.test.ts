@@ -276,6 +276,11 @@ t.test("errors in the kernel's log", async (t) => {
 		"without dmesg the journal is read",
 	);
 	t.same(await idsOf(kernelLog, {}), ["note kernel-log-hidden"]);
+	const drops =
+		"[ 12.3] hwmon hwmon1: Undervoltage detected!\n[ 14.3] hwmon hwmon1: Voltage normalised\n[ 99.1] Under-voltage detected! (0x00050005)";
+	t.match(await troubles(kernelLog, { outputs: { dmesg: drops } }), [
+		{ id: "voltage-drops", what: /2 times/ },
+	]);
 	const killed =
 		"[ 99.1] Out of memory: Killed process 812 (broker) total-vm:1059108kB";
 	t.same(await idsOf(kernelLog, { outputs: { dmesg: killed } }), [
