@@ -3,7 +3,8 @@
  * rights to look into other processes only their user is known.
  */
 
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readlinkSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { isIPv6 } from "node:net";
 
 export interface PortHolder {
@@ -133,7 +134,8 @@ async function findProcess(inode: string): Promise<number> {
 		if (!/^\d+$/.test(pid)) continue;
 		for (const fd of await list(`/proc/${pid}/fd`)) {
 			try {
-				if ((await readlink(`/proc/${pid}/fd/${fd}`)) === wanted)
+				// There may be thousands, each far quicker than a turn of the event loop.
+				if (readlinkSync(`/proc/${pid}/fd/${fd}`) === wanted)
 					return Number(pid);
 			} catch {
 				// closed meanwhile

@@ -8,7 +8,7 @@ const STORAGE_ERROR =
 const OUT_OF_MEMORY =
 	/(?:Out of memory|Memory cgroup out of memory): Killed process (\d+) \((\S+?)\)/;
 const LOW_VOLTAGE = /(under-?voltage detected)/i;
-const OURS = /^(broker|node|MainThread)$/;
+const OURS = /^(broker|node|MainThread|node-MainThread)$/;
 
 /** Errors of the medium, and whether the kernel has killed the broker for memory. */
 export const kernelLog: Check = {

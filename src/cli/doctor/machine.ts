@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { constants } from "node:fs";
 import { open, readdir, readFile, stat, statfs } from "node:fs/promises";
 import { networkInterfaces, totalmem, userInfo } from "node:os";
+import { basename } from "node:path";
 import {
 	type ListeningSocket,
 	type PortHolder,
@@ -181,7 +182,12 @@ export class RealMachine implements Machine {
 	}
 
 	async processOf(socket: ListeningSocket): Promise<PortHolder | null> {
-		return (await look(() => processOfSocket(socket))).value;
+		const holder = (await look(() => processOfSocket(socket))).value;
+		if (!holder?.program.endsWith("MainThread")) return holder;
+		// Node names its threads; the command line has the program.
+		const { value } = await this.text(`/proc/${holder.pid}/cmdline`);
+		const program = basename((value ?? "").split("\0")[0] ?? "");
+		return { ...holder, program: program || holder.program };
 	}
 }
 

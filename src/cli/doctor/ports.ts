@@ -74,6 +74,11 @@ async function lookAt(
 				];
 	const holder = await machine.processOf(socket);
 	if (holder !== null && holder.pid === running?.pid) return [];
+	// Who may not see the service's process, may not ask it either.
+	const isHidden = holder === null || holder.pid === 0;
+	const isServiceActive = situation.unit?.ActiveState === "active";
+	if (isHidden && isServiceActive && socket.uid === situation.brokerUser.uid)
+		return [];
 	return [inUse(place, holder, socket.uid, situation)];
 }
 

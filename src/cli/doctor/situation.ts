@@ -68,14 +68,14 @@ export function restart(situation: Pick<Situation, "unit">): string {
 		: `sudo systemctl restart ${unitName(situation)}`;
 }
 
-/** The command that changes the service. */
+/** The command that changes the service, in a file that is read behind those of others. */
 export function editUnit(
 	situation: Pick<Situation, "unit">,
 	...lines: string[]
 ): string {
 	const name = unitName(situation);
 	const folder = `/etc/systemd/system/${name}.service.d`;
-	const file = `${folder}/doctor-${(lines[0] ?? "").split("=")[0]?.toLowerCase()}.conf`;
+	const file = `${folder}/zz-doctor-${(lines[0] ?? "").split("=")[0]?.toLowerCase()}.conf`;
 	return `sudo mkdir -p ${folder} && printf '${["[Service]", ...lines].join("\\n")}\\n' | sudo tee ${file} && sudo systemctl daemon-reload && sudo systemctl restart ${name}`;
 }
 

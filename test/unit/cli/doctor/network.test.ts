@@ -95,6 +95,21 @@ t.test("the running broker has its own ports", async (t) => {
 	]);
 });
 
+t.test(
+	"who sees no processes takes the service's port for its own",
+	async (t) => {
+		const unit = { ActiveState: "active" };
+		const ids = (uid: number) =>
+			idsOf(ports, {
+				sets: one,
+				unit,
+				texts: { "/proc/net/tcp": tcp(line("0100007F:075B", "0A", uid)) },
+			});
+		t.same(await ids(990), ["ok ports"]);
+		t.same(await ids(104), ["problem port-in-use"]);
+	},
+);
+
 t.test("a service that does not answer has the port", async (t) => {
 	const unit = { Id: "mosquitto.service" };
 	const texts = { "/proc/net/tcp": tcp(line("0100007F:075B")) };

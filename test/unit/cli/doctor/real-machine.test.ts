@@ -63,7 +63,11 @@ t.test("a socket's process is this one", async (t) => {
 		port,
 	);
 	t.ok(socket);
-	if (socket) t.match(await machine.processOf(socket), { pid: process.pid });
+	if (socket)
+		t.match(await machine.processOf(socket), {
+			pid: process.pid,
+			program: "node",
+		});
 });
 
 t.test("the mount of a path", async (t) => {
