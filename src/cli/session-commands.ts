@@ -2,6 +2,7 @@
 import type { SessionPage, SessionView } from "../broker/broker-api.ts";
 import { type CommandSpec, jsonOption } from "../platform/command.ts";
 import { inBytes, inTime, plural } from "../platform/words.ts";
+import { inShell } from "./in-shell.ts";
 import { printable } from "./printable.ts";
 
 export const sessionCommands: readonly CommandSpec[] = [
@@ -81,8 +82,7 @@ function asTable({ total, sessions, next }: SessionPage): string {
 			.trimEnd(),
 	);
 	const shown = `${sessions.length} of ${plural(total, "session")}`;
-	const more =
-		next === null ? "" : `; go on with: --after ${shellQuoted(next)}`;
+	const more = next === null ? "" : `; go on with: --after ${inShell(next)}`;
 	return `${lines.join("\n")}\n${shown}${more}\n`;
 }
 
@@ -103,8 +103,4 @@ function rowOf(session: SessionView): string[] {
 function describeExpiry(seconds: number | null): string {
 	if (seconds === null) return "never";
 	return seconds === 0 ? "with its connection" : inTime(seconds * 1000);
-}
-
-function shellQuoted(text: string): string {
-	return `'${text.replaceAll("'", "'\\''")}'`;
 }

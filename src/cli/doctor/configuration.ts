@@ -1,5 +1,6 @@
 import { formatNotice, formatProblem } from "../../config/problems.ts";
 import { plural } from "../../platform/words.ts";
+import { inShell } from "../in-shell.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 import type { Check, Situation } from "./situation.ts";
 
@@ -40,7 +41,7 @@ function howToMend(where: string): string {
 	const file = /^(\/.*?)(:\d+)?$/.exec(where)?.[1];
 	return file === undefined
 		? `change ${where}`
-		: `sudoedit ${file} && broker config check`;
+		: `sudoedit ${inShell(file)} && broker config check`;
 }
 
 function summary({ config }: Situation): Finding {

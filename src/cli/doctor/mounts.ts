@@ -1,3 +1,4 @@
+import { inShell } from "../in-shell.ts";
 import { type Finding, note, ok, problem, warning } from "./finding.ts";
 import {
 	isOnNetwork,
@@ -5,7 +6,7 @@ import {
 	mountOf,
 	parseMounts,
 } from "./mount-table.ts";
-import type { Check, Situation } from "./situation.ts";
+import { type Check, type Situation, setKey } from "./situation.ts";
 
 /** Whether the file system of the state can be written, and keeps what is written. */
 export const mounts: Check = {
@@ -43,7 +44,7 @@ function readOnly(
 			`${dataDir} is on ${point} (${source}), which is mounted read-only`,
 			{
 				why: "nothing can be stored: the broker runs in safe mode, and what it acknowledges does not survive a restart; a file system that met an error is often made read-only by the kernel (see storage-errors, sudo dmesg)",
-				fix: `sudo mount -o remount,rw ${point}`,
+				fix: `sudo mount -o remount,rw ${inShell(point)}`,
 			},
 		),
 	];
@@ -53,7 +54,7 @@ function unsafe(mount: Mount, situation: Situation): Finding[] {
 	const { point, type } = mount;
 	const { dataDir } = situation;
 	const head = `${dataDir} is on ${point}, which is ${type}`;
-	const fix = `sudo systemctl stop broker && sudo mv ${dataDir} /var/lib/ && echo 'data_dir = /var/lib/${dataDir.split("/").at(-1)}' | sudo tee /etc/broker/conf.d/data_dir.conf && sudo systemctl start broker`;
+	const fix = setKey(situation, "data_dir", "/A/FOLDER/ON/A/DISK");
 	if (isOnNetwork(mount))
 		return [
 			problem("file-system-unsafe", head, {
@@ -72,7 +73,7 @@ function unsafe(mount: Mount, situation: Situation): Finding[] {
 		return [
 			warning("file-system-volatile", head, {
 				why: "it is memory: what was acknowledged is gone with a reboot or a power cut",
-				fix: `set data_dir to a folder on a disk, in /etc/broker/conf.d/data_dir.conf`,
+				fix,
 			}),
 		];
 	if (/^(overlay|aufs|squashfs)$/.test(type))

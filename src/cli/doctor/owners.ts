@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { inShell } from "../in-shell.ts";
 import { type Finding, note, ok, problem, warning } from "./finding.ts";
 import type { FileFacts, Machine } from "./machine.ts";
 import {
@@ -50,7 +51,7 @@ async function configFiles({
 					`user ${brokerUser.name} may not read ${path} (${describe(facts)})`,
 					{
 						why: "the broker does not start without it",
-						fix: `sudo chown root:${group} ${path} && sudo chmod 640 ${path}`,
+						fix: `sudo chown root:${group} ${inShell(path)} && sudo chmod 640 ${inShell(path)}`,
 					},
 				),
 			);
@@ -61,7 +62,7 @@ async function configFiles({
 					`everybody may change ${path} (${describe(facts)})`,
 					{
 						why: "whoever may change it decides who gets in",
-						fix: `sudo chmod o-w ${path}`,
+						fix: `sudo chmod o-w ${inShell(path)}`,
 					},
 				),
 			);
@@ -75,7 +76,7 @@ async function stateFolder(situation: Situation): Promise<Finding[]> {
 	const { value: facts, why } = await machine.file(dataDir);
 	if (facts === null)
 		return why === "missing" ? missingFolder(situation) : [notSeen(dataDir)];
-	const mend = `sudo chown -R ${brokerUser.name}: ${dataDir}`;
+	const mend = `sudo chown -R ${brokerUser.name}: ${inShell(dataDir)}`;
 	const again = unit === null ? mend : `${mend} && ${restart(situation)}`;
 	const whyNot =
 		"the broker begins in safe mode: in memory, and what it acknowledges does not survive a restart";
@@ -83,7 +84,7 @@ async function stateFolder(situation: Situation): Promise<Finding[]> {
 		return [
 			problem("data-dir-no-folder", `${dataDir} is not a folder`, {
 				why: whyNot,
-				fix: `sudo mv ${dataDir} ${dataDir}.old`,
+				fix: `sudo mv ${inShell(dataDir)} ${inShell(`${dataDir}.old`)}`,
 			}),
 		];
 	if (!may(brokerUser, facts, WRITE | ENTER))
@@ -102,7 +103,7 @@ async function stateFolder(situation: Situation): Promise<Finding[]> {
 				`${dataDir} is open to every user of this machine (${describe(facts)})`,
 				{
 					why: "it holds what clients have sent",
-					fix: `sudo chmod 750 ${dataDir}`,
+					fix: `sudo chmod 750 ${inShell(dataDir)}`,
 				},
 			),
 		);
@@ -155,7 +156,7 @@ async function missingFolder({
 			`${dataDir} is not there, and user ${brokerUser.name} may not make it in ${parent}`,
 			{
 				why: "the broker begins in safe mode: nothing survives a restart",
-				fix: `sudo install -d -o ${brokerUser.name} -m 750 ${dataDir}`,
+				fix: `sudo install -d -o ${brokerUser.name} -m 750 ${inShell(dataDir)}`,
 			},
 		),
 	];
@@ -173,7 +174,7 @@ async function adminSocket(situation: Situation): Promise<Finding[]> {
 				`every user of this machine may use ${path} (${describe(facts)})`,
 				{
 					why: "whoever may open it may do everything, such as ending sessions",
-					fix: `sudo chmod 660 ${path}`,
+					fix: `sudo chmod 660 ${inShell(path)}`,
 				},
 			),
 		];
@@ -226,7 +227,7 @@ export const user: Check = {
 					`the broker (pid ${running.pid}) runs as ${brokerUser.name}, its service as ${wanted}`,
 					{
 						why: "it was started by hand, and its files will not be writable for the service",
-						fix: `sudo kill ${running.pid} && sudo chown -R ${wanted}: ${situation.dataDir} && sudo systemctl start ${unitName(situation)}`,
+						fix: `sudo kill ${running.pid} && sudo chown -R ${wanted}: ${inShell(situation.dataDir)} && sudo systemctl start ${unitName(situation)}`,
 					},
 				),
 			];

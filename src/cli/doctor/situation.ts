@@ -1,7 +1,9 @@
 /** What all checks of `broker doctor` get: the machine, the configuration, and the broker if one runs. */
+import { dirname, join, resolve } from "node:path";
 import type { BrokerStatus, StateFile } from "../../broker/broker-api.ts";
 import type { LoadedConfig } from "../../config/config.ts";
 import type { ConfigProblem } from "../../config/problems.ts";
+import { inShell } from "../in-shell.ts";
 import type { Finding } from "./finding.ts";
 import type { Machine } from "./machine.ts";
 
@@ -79,7 +81,7 @@ export function editUnit(
 	return `sudo mkdir -p ${folder} && printf '${["[Service]", ...lines].join("\\n")}\\n' | sudo tee ${file} && sudo systemctl daemon-reload && sudo systemctl restart ${name}`;
 }
 
-/** The command that sets a key, in a file of its own. */
+/** The command that sets a key, in a file that is read behind the others. */
 export function setKey(
 	{ config, running }: Pick<Situation, "config" | "running">,
 	key: string,
@@ -87,7 +89,11 @@ export function setKey(
 ): string {
 	const main = config.files[0];
 	if (main === undefined) return `start the broker with --set ${key}=${value}`;
-	const folder = `${main.slice(0, main.lastIndexOf("/"))}/conf.d`;
-	const name = key.replaceAll(/[^a-z_]/g, "-");
-	return `sudo mkdir -p ${folder} && echo '${key} = ${value}' | sudo tee -a ${folder}/${name}.conf${running === null ? "" : " && sudo broker reload"}`;
+	const included = config.settings.include_dir;
+	const folder = resolve(dirname(main), included);
+	const isOff = included === "" || included === "off";
+	const file = isOff ? resolve(main) : join(folder, "zz-doctor.conf");
+	const make = isOff ? "" : `sudo mkdir -p ${inShell(folder)} && `;
+	const reload = running === null ? "" : " && sudo broker reload";
+	return `${make}echo '${key} = ${value}' | sudo tee -a ${inShell(file)}${reload}`;
 }

@@ -1,4 +1,5 @@
 import { inBytes } from "../../platform/words.ts";
+import { inShell } from "../in-shell.ts";
 import { type Finding, note, ok, problem, warning } from "./finding.ts";
 import type { SpaceFacts } from "./machine.ts";
 import { type Check, type Situation, setKey } from "./situation.ts";
@@ -55,7 +56,7 @@ function bytes(
 	const free = `${inBytes(freeBytes)} of ${inBytes(totalBytes)} are free in ${folder}`;
 	const more = {
 		why: "while the disk is full nothing can be stored, and clients wait or are refused (store.degraded_wait)",
-		fix: `sudo du -xh ${folder === "/" ? "/var" : folder} --max-depth=2 | sort -h | tail; sudo journalctl --vacuum-size=50M`,
+		fix: `sudo du -xh ${folder === "/" ? "/var" : inShell(folder)} --max-depth=2 | sort -h | tail; sudo journalctl --vacuum-size=50M`,
 	};
 	if (freeBytes < LITTLE_BYTES) return [problem("disk-full", free, more)];
 	const own = situation.running?.file?.bytes ?? 0;
@@ -100,7 +101,7 @@ function inodes(
 			`${freeInodes} of ${all} inodes are free in ${folder}`,
 			{
 				why: "no file can be made although there is space: too many small files are somewhere",
-				fix: `sudo du --inodes -x ${folder} | sort -n | tail`,
+				fix: `sudo du --inodes -x ${inShell(folder)} | sort -n | tail`,
 			},
 		),
 	];

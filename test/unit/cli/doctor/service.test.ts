@@ -9,11 +9,17 @@ import {
 	inOrder,
 } from "../../../../src/cli/doctor/report.ts";
 import { runningBroker, service } from "../../../../src/cli/doctor/service.ts";
+import {
+	editUnit,
+	restart,
+	setKey,
+} from "../../../../src/cli/doctor/situation.ts";
+import { inShell } from "../../../../src/cli/in-shell.ts";
 import { loadWithMistakes } from "../../../../src/config/config.ts";
 import { CommandFailure } from "../../../../src/platform/command.ts";
 import { version } from "../../../../src/platform/version.ts";
 import { optionsOf } from "../../config/load.ts";
-import { idsOf, RecordedMachine, troubles } from "./recorded.ts";
+import { idsOf, RecordedMachine, situationOf, troubles } from "./recorded.ts";
 
 const active = {
 	ActiveState: "active",
@@ -191,6 +197,37 @@ t.test("a broker that does not answer keeps nobody waiting", async (t) => {
 	);
 	t.match(found, { running: null, silence: /no answer within/ });
 });
+
+t.test(
+	"the commands that set a key, change the service, start it anew",
+	async (t) => {
+		const folder = t.testdir({
+			"off.conf": "include_dir = off\n",
+			"more of it": { "a.conf": "include_dir = ../parts\n" },
+			parts: {},
+		});
+		const fixWith = (file: string) => {
+			const { config } = loadWithMistakes(optionsOf({ file }));
+			return setKey({ config, running: null }, "max_qos", "1");
+		};
+		t.equal(
+			fixWith(`${folder}/off.conf`),
+			`echo 'max_qos = 1' | sudo tee -a ${folder}/off.conf`,
+		);
+		t.equal(
+			fixWith(`${folder}/more of it/a.conf`),
+			`sudo mkdir -p ${folder}/parts && echo 'max_qos = 1' | sudo tee -a ${folder}/parts/zz-doctor.conf`,
+		);
+		t.equal(inShell("/it's"), "'/it'\\''s'");
+		const none = situationOf({ running: {} });
+		t.match(setKey(none, "max_qos", "1"), /--set max_qos=1/);
+		t.equal(restart(none), "stop the broker, and start it again");
+		t.match(
+			editUnit(situationOf({ unit: { Id: "broker@two.service" } }), "User=x"),
+			/broker@two\.service\.d && printf '\[Service\]\\nUser=x\\n' \| sudo tee .*zz-doctor-user\.conf && sudo systemctl daemon-reload && sudo systemctl restart broker@two$/,
+		);
+	},
+);
 
 const findings: Finding[] = [
 	{ id: "fine", level: "ok", what: "all there" },
