@@ -3,8 +3,8 @@
  * rights to look into other processes only their user is known.
  */
 
-import { readlinkSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdirSync, readlinkSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { isIPv6 } from "node:net";
 
 export interface PortHolder {
@@ -50,7 +50,7 @@ export async function processOfSocket({
 	inode,
 	uid,
 }: ListeningSocket): Promise<PortHolder> {
-	const pid = await findProcess(inode);
+	const pid = findProcess(inode);
 	if (pid === 0) return { pid, program: "", unit: "", uid };
 	const program = (await readText(`/proc/${pid}/comm`)).trim();
 	const cgroup = await readText(`/proc/${pid}/cgroup`);
@@ -128,13 +128,13 @@ function ipv6Bytes(host: string): number[] {
 	});
 }
 
-async function findProcess(inode: string): Promise<number> {
+/** Thousands of looks, each far quicker than a turn of the event loop: 20 ms in all. */
+function findProcess(inode: string): number {
 	const wanted = `socket:[${inode}]`;
-	for (const pid of await list("/proc")) {
+	for (const pid of list("/proc")) {
 		if (!/^\d+$/.test(pid)) continue;
-		for (const fd of await list(`/proc/${pid}/fd`)) {
+		for (const fd of list(`/proc/${pid}/fd`)) {
 			try {
-				// There may be thousands, each far quicker than a turn of the event loop.
 				if (readlinkSync(`/proc/${pid}/fd/${fd}`) === wanted)
 					return Number(pid);
 			} catch {
@@ -145,9 +145,9 @@ async function findProcess(inode: string): Promise<number> {
 	return 0;
 }
 
-async function list(folder: string): Promise<string[]> {
+function list(folder: string): string[] {
 	try {
-		return await readdir(folder);
+		return readdirSync(folder);
 	} catch {
 		return [];
 	}
