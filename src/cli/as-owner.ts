@@ -3,6 +3,7 @@
  * which runs as that user, finds files that it may write.
  */
 import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import { CommandFailure } from "../platform/command.ts";
 
 /** Does something in between with the rights that the command was called with. */
@@ -25,9 +26,12 @@ export async function asOwnerOf<T>(
 		uid: 0,
 		gid: process.getegid?.() ?? 0,
 		groups: process.getgroups?.() ?? [],
+		workingFolder: process.cwd(),
 	};
 	const { uid, gid } = owner;
-	const ownIdentity: Identity = { uid, gid, groups: [gid] };
+	// The runtime looks around where it is, which need not be a place for this user.
+	const workingFolder = resolve(folder);
+	const ownIdentity: Identity = { uid, gid, groups: [gid], workingFolder };
 	return inTurn(ownIdentity, caller, () =>
 		work((inner) => inTurn(caller, ownIdentity, inner)),
 	);
@@ -37,6 +41,7 @@ interface Identity {
 	readonly uid: number;
 	readonly gid: number;
 	readonly groups: readonly number[];
+	readonly workingFolder: string;
 }
 
 async function inTurn<T>(
@@ -53,8 +58,9 @@ async function inTurn<T>(
 }
 
 /** Of the whole process, all its threads. */
-function become({ uid, gid, groups }: Identity): void {
+function become({ uid, gid, groups, workingFolder }: Identity): void {
 	process.seteuid?.(0); // only root may choose groups
+	process.chdir(workingFolder);
 	process.setgroups?.([...groups]);
 	process.setegid?.(gid);
 	process.seteuid?.(uid);

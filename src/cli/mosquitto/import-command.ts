@@ -180,7 +180,7 @@ function describe({ conf, converted, state, why }: Preparation): string {
 	const files = conf.files.join(", ");
 	const options = plural(conf.lines.length, "option");
 	const head = `Read ${files}: ${options}\n${describeFindings(converted.findings)}`;
-	if (state === null) return `${head}\nState: ${why}\n`;
+	if (state === null) return `${head}\nState: ${why}${unsaved(why)}\n`;
 	const { path, file, plan, window } = state;
 	return (
 		head + describePlan(path, file, plan, window.writtenAtMs) + running(path)
@@ -208,6 +208,14 @@ function asJson({ conf, converted, output, state, why }: Preparation): unknown {
 						damages: state?.file.damages,
 					},
 	};
+}
+
+/** mosquitto may not have saved anything yet. */
+function unsaved(why: string): string {
+	const isMissing = why.endsWith("mosquitto.db") && pidOfMosquitto() !== null;
+	return isMissing
+		? "\n  mosquitto runs: systemctl kill -s USR1 mosquitto has it save its state, and so has stopping it"
+		: "";
 }
 
 /** What mosquitto has got since it saved the file is not in it. */

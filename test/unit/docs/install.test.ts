@@ -1,6 +1,6 @@
 /** What docs/install.md tells people to type exists: commands, options, keys, paths, links. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import t from "tap";
 import { parseArguments } from "../../../src/cli/arguments.ts";
 import { coreCommands } from "../../../src/cli/commands.ts";
@@ -11,22 +11,15 @@ import {
 	extensionCommands,
 	extensionFragments,
 } from "../../../src/extensions/index.ts";
+import {
+	blocksOf,
+	projectRoot as root,
+	pageText as text,
+} from "../../support/install-page.ts";
 import { optionsOf } from "../config/load.ts";
 
-const root = resolve(import.meta.dirname, "../../..");
-const text = readFileSync(join(root, "docs/install.md"), "utf8");
 const specs = [...coreCommands, ...extensionCommands];
-
-/** Indented blocks: what is to be typed, and what is to be written into files. */
-const blocks = text
-	.split(/\n(?! {4})/)
-	.map((part) =>
-		part
-			.split("\n")
-			.filter((line) => line.startsWith("    "))
-			.map((line) => line.slice(4)),
-	)
-	.filter((lines) => lines.length > 0);
+const blocks = blocksOf(text);
 
 /** `key = value` lines, of files and quoted for a shell. */
 const settings = (lines: readonly string[]) =>
@@ -77,7 +70,9 @@ t.test("every key that is named exists", async (t) => {
 	const table = new KeyTable([...coreFragments, ...extensionFragments]);
 	const quoted = [...text.matchAll(/`([a-z]+(?:[_.][a-z_]+)+)(?: = [^`]*)?`/g)]
 		.map(([, key = ""]) => key)
-		.filter((key) => !/\.(conf|conf\.d|d|db|sock|service|deb|rpm)$/.test(key))
+		.filter(
+			(key) => !/\.(conf|conf\.d|d|db|sock|service|socket|deb|rpm)$/.test(key),
+		)
 		.filter((key) => !mosquittos.has(key));
 	t.ok(quoted.length > 5, quoted.join(" "));
 	for (const key of quoted) t.ok(table.find(key), key);
