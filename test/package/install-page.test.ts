@@ -169,11 +169,15 @@ t.test("3. move: clients find their sessions", async (t) => {
 });
 
 t.test("first steps", async (t) => {
+	const commands = commandsIn(section("First steps"));
+	t.ok(commands.includes("broker doctor"));
 	const said = await type(
-		commandsIn(section("First steps")).filter(
-			(command) => !command.startsWith("usermod"),
-		),
+		commands.filter((command) => !/^usermod|doctor$/.test(command)),
 	);
+	// It warns of the port that everybody may use, as mosquitto's was.
+	const doctor = await machine.run("broker doctor");
+	t.equal(doctor.code, 1, doctor.stdout);
+	t.match(doctor.stdout, /WARNING +anybody who reaches 0\.0\.0\.0 port 1883/);
 	t.match(said.get("systemctl status broker"), /active \(running\)/);
 	t.match(said.get("broker --check-config"), "configuration is valid");
 	await machine.must("useradd -m someone && usermod -aG broker someone");

@@ -38,13 +38,25 @@ export const importCommands: readonly CommandSpec<CliCall>[] = [
 		operands: "[FILE]",
 		summary: "take over mosquitto's configuration and state",
 		about: [
-			"Reads FILE (/etc/mosquitto/mosquitto.conf) with what it includes, and the database beside it; writes a configuration and a state of ours, and says what was mapped and what was not. mosquitto's files stay as they are.",
+			"Reads FILE (/etc/mosquitto/mosquitto.conf) with what it includes, and the mosquitto.db that it names: retained messages, sessions, what waits in queues and what is on its way. Says what becomes of each line. mosquitto's files stay as they are.",
+			"Nothing is opened to anybody whom mosquitto kept out by users, rules, plugins or TLS: these do not exist here yet. Such a listener is for this machine only, or stays closed; a warning says so.",
+			"The exit code is 0 when it is done, or could be with --dry-run; what is there already is kept when --force replaces it.",
 		],
 		words: { least: 0, most: 1 },
 		options: {
-			db: { value: "FILE", summary: "mosquitto's database" },
-			output: { value: "FILE", summary: "where the configuration goes" },
-			data: { value: "DIR", summary: "the data_dir that the state goes to" },
+			db: {
+				value: "FILE",
+				summary: "the mosquitto.db, when it lies elsewhere",
+			},
+			output: {
+				value: "FILE",
+				summary:
+					"the configuration that is written (conf.d/mosquitto.conf beside broker.conf)",
+			},
+			data: {
+				value: "DIR",
+				summary: "where the state goes (data_dir of the configuration)",
+			},
 			"dry-run": { summary: "say what would be done, and write nothing" },
 			force: { summary: "replace what is there" },
 			json: jsonOption,
