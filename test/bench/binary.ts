@@ -26,8 +26,9 @@ const projectRoot = resolve(import.meta.dirname, "../..");
 const MIB = 1024 * 1024;
 const RETRY_MS = 1;
 const PATIENCE_MS = 60_000;
-/** What a start leaves for the collector settles in this time. */
+/** After it a start, or a crowd, has given back what it needed for the moment. */
 const SETTLE_MS = 10_000;
+const CROWD_SETTLE_MS = 40_000;
 /** CONNECTs on their way at once. */
 const AT_ONCE = 100;
 
@@ -162,7 +163,7 @@ async function measure(
 					)),
 				);
 			}
-			await pause(SETTLE_MS);
+			await pause(CROWD_SETTLE_MS);
 			withClients[count] = binary.memory;
 		}
 		for (const socket of sockets) socket.destroy();

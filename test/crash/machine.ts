@@ -114,16 +114,64 @@ export class Machine {
 			throw new Error(
 				`the broker ended in the machine:\n${this.#run("run", `cat ${log}`)}`,
 			);
+		return this.portOf(port);
+	}
+
+	/** Installs .deb files; the broker's unit starts it now and at each boot. */
+	installPackages(
+		files: readonly string[],
+		config: Record<string, string>,
+	): void {
+		for (const file of files) this.#run("put", file, "/root/");
+		const lines = Object.entries(config).map(
+			([key, value]) => `${key} = ${value}\n`,
+		);
+		const conf = join(this.#folder, "broker.conf");
+		writeFileSync(conf, lines.join(""));
+		this.#run("put", conf, "/root/");
+		this.#run(
+			"run",
+			`mkdir -p /etc/broker/conf.d && cp /root/broker.conf /etc/broker/conf.d/test.conf &&
+			dpkg -i /root/*.deb && rm /root/*.deb && systemctl enable -q broker &&
+			systemctl start broker && sync`,
+		);
+	}
+
+	/** @returns the port here by which a port of the machine is reached */
+	portOf(port: number): number {
 		return Number(this.#run("addr", `${port}`).trim().split(":")[1]);
+	}
+
+	/** After {@link cutPower}, on the disk as that has left it; resolves when it is up. */
+	powerOn(): void {
+		this.#run("on");
+	}
+
+	/** Resolves when the installed broker serves clients. */
+	async served(): Promise<void> {
+		await until(
+			() => this.#try("systemctl is-active -q broker"),
+			"the unit is active",
+			START_MS,
+		);
+	}
+
+	/** What the installed broker has said in this boot. */
+	journal(): string {
+		return this.#run("run", "journalctl -q -b -u broker --no-pager -o cat");
 	}
 
 	killBroker(name: string): void {
 		this.#run("run", `kill -9 $(cat /dev/shm/${name}.pid)`);
 	}
 
-	/** The machine is gone, its disk stays. */
-	cutPower(): void {
-		this.#run("powercut");
+	/**
+	 * The machine is gone, its disk stays.
+	 * @param lost of what was written: nothing, what was not flushed (`unflushed`), or a part
+	 * of that (`random:SEED`)
+	 */
+	cutPower(lost = "none"): void {
+		this.#run("powercut", "--lose", lost);
 	}
 
 	destroy(): void {
