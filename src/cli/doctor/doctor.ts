@@ -22,7 +22,7 @@ import { space } from "./space.ts";
 import { state } from "./state.ts";
 import { time } from "./time.ts";
 
-const CHECK_MS = 2500;
+const CHECK_MS = 5000;
 
 /** In the order in which they are shown. */
 const checks: readonly Check[] = [

@@ -12,7 +12,7 @@ import type {
 } from "./situation.ts";
 
 /** The running broker has this long to tell how it is. */
-const ANSWER_MS = 1200;
+const ANSWER_MS = 2000;
 const SERVICE_FOLDER = "/var/lib/broker";
 const PROPERTIES = [
 	...["Id", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState"],

@@ -60,7 +60,7 @@ export interface Machine {
 	processOf(socket: ListeningSocket): Promise<PortHolder | null>;
 }
 
-const LOOK_MS = 1200;
+const LOOK_MS = 2000;
 const MOST_TEXT_BYTES = 64 * 1024;
 const MOST_OUTPUT_BYTES = 4 * 1024 * 1024;
 
