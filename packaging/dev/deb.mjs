@@ -65,14 +65,13 @@ export function buildDeb(recipe) {
 	return name;
 }
 
-function entries({ arch, binary, version, seconds }, fullVersion) {
+function entries({ arch, binary, seconds }, fullVersion) {
 	const doc = "/usr/share/doc/broker";
 	const overrides = readFileSync(join(sources, "lintian-overrides"));
 	return [
 		...packageEntries({
 			arch,
 			binary,
-			version,
 			unitFolder: "/lib/systemd/system",
 		}),
 		documentation(`${doc}/copyright`, copyrightFile()),

@@ -4,7 +4,6 @@
 import {
 	chmodSync,
 	copyFileSync,
-	existsSync,
 	lutimesSync,
 	mkdirSync,
 	readdirSync,
@@ -14,11 +13,8 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { renderManPage } from "../../src/config/render-man.ts";
-import { coreFragments } from "../../src/config/schema.ts";
-import { extensionFragments } from "../../src/extensions/index.ts";
 import { strippedAddon } from "./binary.mjs";
 import { projectFolder } from "./runtime.mjs";
 
@@ -29,20 +25,21 @@ import { projectFolder } from "./runtime.mjs";
  */
 
 /**
- * @param {{ arch: string, binary: string, version: string, unitFolder: string }} options
+ * @param {{ arch: string, binary: string, unitFolder: string }} options
  * @returns {Entry[]} with absolute paths, as they lie on the system
  */
-export function packageEntries({ arch, binary, version, unitFolder }) {
-	const common = (name) => join(projectFolder, "packaging/common", name);
+export function packageEntries({ arch, binary, unitFolder }) {
+	const source = (name) => join(projectFolder, "packaging", name);
 	const doc = "/usr/share/doc/broker";
+	const completions = "/usr/share/bash-completion/completions";
 	return [
 		program("/usr/bin/broker", binary),
 		{ path: "/usr/bin/brokerctl", target: "broker", mode: 0o777 },
 		// Beside the binary, where a full or read-only disk leaves no place to unpack it to.
 		plain("/usr/lib/broker/better_sqlite3.node", strippedAddon(arch)),
-		plain("/usr/lib/sysusers.d/broker.conf", common("broker.sysusers")),
+		plain("/usr/lib/sysusers.d/broker.conf", source("common/broker.sysusers")),
 		...folderOf("systemd").map((file) =>
-			plain(`${unitFolder}/${file.split("/").at(-1)}`, file),
+			plain(`${unitFolder}/${basename(file)}`, file),
 		),
 		{ path: "/etc/broker", isFolder: true, mode: 0o755 },
 		{ path: "/etc/broker/conf.d", isFolder: true, mode: 0o755 },
@@ -53,37 +50,31 @@ export function packageEntries({ arch, binary, version, unitFolder }) {
 			mode: 0o640,
 			isConfig: true,
 		},
-		...manPages(version),
-		...folderOf("packaging/completion").map((file) =>
-			plain(
-				`/usr/share/bash-completion/completions/${file.split("/").at(-1)}`,
-				file,
-			),
+		...manPages(),
+		plain(`${completions}/broker`, source("completion/broker")),
+		{ path: `${completions}/brokerctl`, target: "broker", mode: 0o777 },
+		documentation(
+			`${doc}/tuning.txt`,
+			readFileSync(source("common/tuning.txt")),
 		),
-		documentation(`${doc}/tuning.txt`, readFileSync(common("tuning.txt"))),
 		documentation(
 			`${doc}/examples/60-broker.conf`,
-			readFileSync(common("60-broker.conf")),
+			readFileSync(source("common/60-broker.conf")),
 		),
 		documentation(`${doc}/changelog.gz`, compressed(changelog())),
 	];
 }
 
-function manPages(version) {
-	const fragments = [...coreFragments, ...extensionFragments];
-	const pages = new Map(
-		folderOf("packaging/man").map((file) => [
-			file.split("/").at(-1),
-			readFileSync(file),
-		]),
-	);
-	pages.set("broker.conf.5", renderManPage(fragments, version));
-	return [...pages].sort().map(([name, text]) => ({
-		path: `/usr/share/man/man${name.at(-1)}/${name}.gz`,
-		content: compressed(text),
-		mode: 0o644,
-		isDoc: true,
-	}));
+function manPages() {
+	return folderOf("packaging/man").map((file) => {
+		const name = basename(file);
+		return {
+			path: `/usr/share/man/man${name.at(-1)}/${name}.gz`,
+			content: compressed(readFileSync(file)),
+			mode: 0o644,
+			isDoc: true,
+		};
+	});
 }
 
 function changelog() {
@@ -97,7 +88,6 @@ export function compressed(text) {
 
 function folderOf(name) {
 	const folder = join(projectFolder, name);
-	if (!existsSync(folder)) return [];
 	return readdirSync(folder)
 		.sort()
 		.map((file) => join(folder, file));

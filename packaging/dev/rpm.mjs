@@ -21,7 +21,6 @@ export function buildRpm(recipe) {
 		...packageEntries({
 			arch,
 			binary: recipe.binary,
-			version,
 			unitFolder: "/usr/lib/systemd/system",
 		}),
 		documentation("/usr/share/licenses/broker/LICENSE", binaryLicences()),

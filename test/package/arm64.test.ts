@@ -54,7 +54,8 @@ function makeProgram(): string {
 		: `export NODE_OPTIONS='${LIMITS}'; exec ${QEMU} ${binary} "$@"`;
 	writeFileSync(
 		path,
-		`#!/bin/sh\nexport QEMU_LD_PREFIX=${libraries}\n${run}\n`,
+		// The processor of a Raspberry Pi 3, the oldest that will do.
+		`#!/bin/sh\nexport QEMU_LD_PREFIX=${libraries} QEMU_CPU=cortex-a53\n${run}\n`,
 	);
 	chmodSync(path, 0o755);
 	return path;

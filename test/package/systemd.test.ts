@@ -1,16 +1,15 @@
 /**
- * The units on a real systemd, with the built binary: start, status, reload, what the
+ * The units on a real systemd, from the package: start, status, reload, what the
  * watchdog does, kill -9, a second instance, a reboot. One machine for all of it, in this
  * order. 30 s on a quiet machine, and a minute more when the image has to be made.
  */
-import { execFileSync } from "node:child_process";
-import { join, resolve } from "node:path";
+import { basename } from "node:path";
 import t from "tap";
 import { connectRaw } from "../support/raw-client.ts";
 import { until } from "../system/waiting.ts";
 import { startMachine } from "./machine.ts";
+import { buildBinary, buildPackage } from "./packages.ts";
 
-const projectRoot = resolve(import.meta.dirname, "../..");
 /** Above it systemd calls a service exposed; tenths of its points. */
 const MOST_EXPOSED = 20;
 const WATCHDOG_SECONDS = 6;
@@ -20,23 +19,12 @@ const config = `listener.tcp.default = 0.0.0.0:1883
 allow_anonymous = on
 `;
 
-execFileSync(process.execPath, ["build.mjs", "build", process.arch], {
-	cwd: projectRoot,
-	stdio: "ignore",
-});
+await buildBinary();
+const deb = await buildPackage(t, { kind: "deb" });
 const machine = await startMachine(t);
-await machine.put(
-	join(projectRoot, `dist/broker-linux-${process.arch}`),
-	"/usr/bin/broker",
-);
-for (const unit of ["broker.service", "broker@.service"])
-	await machine.put(join(projectRoot, "systemd", unit), "/lib/systemd/system/");
+await machine.put(deb);
+await machine.must(`dpkg -i /root/${basename(deb)} && systemctl stop broker`);
 await machine.write("/etc/broker/broker.conf", config);
-await machine.write(
-	"/usr/lib/sysusers.d/broker.conf",
-	'u broker - "MQTT broker" /var/lib/broker\n',
-);
-await machine.must("systemd-sysusers && systemctl daemon-reload");
 
 t.test(
 	"is as closed as a service that is reached from outside can be",
@@ -197,7 +185,7 @@ t.test(
 );
 
 t.test("after a reboot it is there by itself", async (t) => {
-	await machine.must("systemctl enable -q broker && systemctl restart broker");
+	await machine.must("systemctl restart broker");
 	await machine.reboot();
 	t.equal(await machine.must("systemctl is-active broker"), "active\n");
 	t.strictSame(await kept(), ["1", "2"]);
