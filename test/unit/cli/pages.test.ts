@@ -18,6 +18,10 @@ const pages = renderPages(specs, extensionFragments);
 t.test("the files are up to date: npm run conf", async (t) => {
 	for (const [path, text] of pages)
 		t.equal(readFileSync(join(projectRoot, path), "utf8"), text, path);
+	// bash looks for a file of the command's name.
+	const completion = pages.get("packaging/completion/broker");
+	const link = join(projectRoot, "packaging/completion/brokerctl");
+	t.equal(readFileSync(link, "utf8"), completion);
 });
 
 t.test("every command and option is in the manual", async (t) => {
