@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Database } from "better-sqlite3";
 import { howToMend } from "../platform/folder.ts";
-import { removeRamFiles, saveCheckpoint } from "./ram-state.ts";
+import { removeRamFolder, saveCheckpoint } from "./ram-state.ts";
 import type { Saved } from "./worker-messages.ts";
 
 /**
@@ -47,7 +47,7 @@ export class CheckpointSaving {
 
 	/** The database is saved and closed: its files in memory go. */
 	end(): void {
-		if (this.#savedCommits === this.#commits) removeRamFiles(this.#path);
+		if (this.#savedCommits === this.#commits) removeRamFolder(this.#path);
 	}
 
 	async #save(): Promise<Saved> {

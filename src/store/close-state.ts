@@ -34,6 +34,6 @@ export function closeState(
 	const memory =
 		unsaved === ""
 			? ""
-			: `${unsaved}; it stays in ${path}, where the next start finds it unless the machine restarts first`;
+			: `the state stays in ${path}, where the next start finds it unless the machine restarts first: ${unsaved}`;
 	return [batches, memory].filter(Boolean).join("; ");
 }

@@ -3,6 +3,7 @@ import {
 	lstatSync,
 	mkdirSync,
 	readdirSync,
+	rmdirSync,
 	rmSync,
 	statSync,
 } from "node:fs";
@@ -217,8 +218,18 @@ function moveQuarantine(
 	return { database, notice: words };
 }
 
+/** The state is safe elsewhere. */
+export function removeRamFolder(path: string): void {
+	removeRamFiles(path);
+	try {
+		rmdirSync(dirname(path));
+	} catch {
+		// Somebody has put something else there.
+	}
+}
+
 /** The state is safe elsewhere, or given up. */
-export function removeRamFiles(path: string): void {
+function removeRamFiles(path: string): void {
 	for (const suffix of [...PARTS, "-journal", ".damaged", ".origins"])
 		rmSync(path + suffix, { force: true });
 }

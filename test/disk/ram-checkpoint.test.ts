@@ -41,7 +41,7 @@ t.test("a stop saves all, and leaves nothing in memory", async (t) => {
 	await keep(store, "a", "b");
 	t.notOk(existsSync(place.disk), "nothing is written before it is time");
 	await store.close();
-	t.strictSame(readdirSync(join(place.ram, "..")), []);
+	t.notOk(existsSync(join(place.ram, "..")));
 	t.strictSame(readdirSync(join(place.disk, "..")), ["broker.db"]);
 	const again = await open(place);
 	t.strictSame(await retainedTopics(again, "#"), ["a", "b"]);

@@ -93,12 +93,7 @@ t.test("a port that systemd opens refuses nobody", async (t) => {
 	const knocking = knock(isOver);
 	for (let restart = 0; restart < 3; restart++)
 		await machine.must("systemctl restart broker");
-	await machine.must("kill -9 $(systemctl show -p MainPID --value broker)");
-	await until(
-		async () => (await machine.run("systemctl is-active broker")).code === 0,
-		"it is there again",
-		WAIT_MS,
-	);
+	await killBroker();
 	isOver.value = true;
 	const { served, refused } = await knocking;
 	t.strictSame(refused, []);
@@ -203,12 +198,7 @@ t.test(
 		t.notMatch(await status(), "safe mode");
 		t.strictSame(await kept(), ["1", "2", "4"]);
 		await publish("kept/memory", "5");
-		await machine.must("kill -9 $(systemctl show -p MainPID --value broker)");
-		await until(
-			async () => (await machine.run("systemctl is-active broker")).code === 0,
-			"it is there again",
-			WAIT_MS,
-		);
+		await killBroker();
 		t.strictSame(await kept(), ["1", "2", "4", "5"], "a kill loses nothing");
 		await until(
 			async () =>
@@ -230,11 +220,30 @@ t.test(
 			await machine.must("broker status"),
 			/state +in memory: .* in \/run\/broker\/.*saved to \/var\/lib\/broker/,
 		);
+		await machine.must(`mount -o remount,ro ${STATE}`);
+		await publish("kept/unsaved", "6");
+		await machine.run("systemctl stop broker");
+		t.match(
+			await machine.journal("broker"),
+			/the state stays in \/run\/broker\/.*where the next start finds it/,
+		);
+		await machine.must(
+			`mount -o remount,rw ${STATE} && systemctl start broker`,
+		);
+		t.strictSame(
+			await kept(),
+			["1", "2", "4", "5", "6"],
+			"a stop that cannot save neither",
+		);
 		await machine.must("systemctl stop broker");
-		t.equal(await machine.must("ls -A /run/broker 2>/dev/null || true"), "");
+		t.equal(await machine.must("ls -A /run/broker | grep state || true"), "");
 		await configure("");
 		await machine.must("systemctl start broker");
-		t.strictSame(await kept(), ["1", "2", "4", "5"], "with state = disk too");
+		t.strictSame(
+			await kept(),
+			["1", "2", "4", "5", "6"],
+			"with state = disk too",
+		);
 	},
 );
 
@@ -245,6 +254,22 @@ function hostFaketime(): string {
 	if (found === undefined)
 		throw new Error("libfaketime is missing: npm run setup:test");
 	return found;
+}
+
+/** Resolves when another process serves clients. */
+async function killBroker(): Promise<void> {
+	const find = "systemctl show -p MainPID --value broker";
+	const before = await machine.must(find);
+	await machine.must(`kill -9 ${before}`);
+	await until(
+		async () => {
+			const pid = await machine.must(find);
+			const { code } = await machine.run("systemctl is-active broker");
+			return code === 0 && pid !== before && Number(pid) > 0;
+		},
+		"it is there again",
+		WAIT_MS,
+	);
 }
 
 async function configure(more: string): Promise<void> {

@@ -56,7 +56,7 @@ export async function keep(
 
 /** The memory of the machine is gone. */
 export function cutPower({ ram }: Place): void {
-	rmSync(join(ram, ".."), { recursive: true });
+	rmSync(join(ram, ".."), { recursive: true, force: true });
 }
 
 /** A store whose worker can be ended in the middle of everything. */

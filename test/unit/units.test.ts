@@ -36,7 +36,7 @@ t.test("what the broker relies on is there", async (t) => {
 	const lines = settings("broker.service");
 	for (const line of [
 		"Type=notify",
-		"RuntimeDirectoryPreserve=restart", // the heartbeat of the process before
+		"RuntimeDirectoryPreserve=yes", // the heartbeat of the process before, its state in memory
 		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
 	])
 		t.ok(lines.includes(line), line);
