@@ -98,9 +98,13 @@ function commandOf<Call extends CommandCall>(
 		return callOf(spec, words, given);
 	}
 	const [first, second] = positionals;
-	if (first !== undefined && !(first === "run" && second === undefined))
-		throw unknownCommand(positionals, specs);
-	checkOptions(runCommand, given, specs);
+	const isRun =
+		first === undefined || (first === "run" && second === undefined);
+	// An option that nobody knows has left its value behind: that is no command.
+	const own = specs.flatMap(({ options }) => Object.keys(options ?? {}));
+	const others = given.filter(({ name }) => !own.includes(name));
+	checkOptions(runCommand, isRun ? given : others, specs);
+	if (!isRun) throw unknownCommand(positionals, specs);
 	const check = specs.find(({ name }) => name === CHECK);
 	if (has("check-config") && check !== undefined) return callOf(check, [], []);
 	if (program === "broker") return { name: "run" };
