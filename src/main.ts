@@ -182,18 +182,24 @@ async function run(
 		process.exit(ExitCode.Internal);
 	});
 	handleReload(service, log);
+	const started = service.start();
+	handleSignals(service, log, started);
 	try {
-		await service.start();
+		await started;
 	} catch (error) {
 		log.system.error(error instanceof Error ? error.message : String(error));
 		await service.stop().catch(() => {});
 		return ExitCode.Failure;
 	}
-	handleSignals(service, log);
 	return null;
 }
 
-function handleSignals(service: Service, log: Logger): void {
+/** A stop while it starts waits for the end of that: cut off, it would count as a crash. */
+function handleSignals(
+	service: Service,
+	log: Logger,
+	started: Promise<void>,
+): void {
 	let isStopping = false;
 	const stop = (signal: string) => {
 		if (isStopping) return;
@@ -203,15 +209,9 @@ function handleSignals(service: Service, log: Logger): void {
 			log.system.error("stopping takes too long, ending now");
 			process.exit(ExitCode.Failure);
 		}, service.stopTimeoutMs).unref();
-		service.stop().then(
-			() => {
-				log.system.info("stopped");
-				process.exit(ExitCode.Ok);
-			},
-			(error) => {
-				log.system.error("could not stop cleanly", { error });
-				process.exit(ExitCode.Failure);
-			},
+		started.then(
+			() => end(service, log),
+			() => {}, // a start that failed ends the process by itself
 		);
 	};
 	process.on("SIGTERM", stop);
@@ -219,6 +219,19 @@ function handleSignals(service: Service, log: Logger): void {
 	const report = process.env.TEST_REPORT_FILE;
 	if (report !== undefined) {
 		process.on("SIGUSR2", () => service.writeReport(report));
+	}
+}
+
+async function end(service: Service, log: Logger): Promise<void> {
+	try {
+		await service.stop();
+		log.system.info("stopped");
+		process.exit(ExitCode.Ok);
+	} catch (error) {
+		log.system.error("could not stop cleanly", {
+			error: error instanceof Error ? error : String(error),
+		});
+		process.exit(ExitCode.Failure);
 	}
 }
 

@@ -329,7 +329,7 @@ function configText(values: Record<string, string>, between: string): string {
 }
 
 /** A port that was free a moment ago, for programs that cannot choose one themselves. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
 	const server = createServer().listen(0, "127.0.0.1");
 	await once(server, "listening");
 	const address = server.address();

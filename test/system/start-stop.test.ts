@@ -1,8 +1,11 @@
 /** A real process: how it starts, what it says, how it ends. */
+import { existsSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
 import t from "tap";
 import { connectRaw } from "../support/raw-client.ts";
-import { spawnBroker } from "../support/spawn-broker.ts";
-import { runBroker } from "./run-broker.ts";
+import { freePort, spawnBroker } from "../support/spawn-broker.ts";
+import { runBroker, startByHand } from "./run-broker.ts";
 import { runStartScenarios, STOP_MS } from "./start-scenarios.ts";
 import { until } from "./waiting.ts";
 
@@ -36,6 +39,34 @@ t.test(
 		await Promise.all([flooding, silent.closed(), publisher.closed()]);
 	},
 );
+
+t.test(
+	"SIGTERM while it starts ends it in order, and is no crash",
+	async (t) => {
+		const folder = t.testdir();
+		const port = await freePort();
+		const broker = startByHand(t, [
+			...["--set", `data_dir=${folder}/data`],
+			...["--set", `listener.tcp.default=127.0.0.1:${port}`],
+		]);
+		// The port is open before the state is: clients wait there.
+		await until(() => accepts(port), "the port is open");
+		broker.child.kill("SIGTERM");
+		const { code, stderr } = await broker.ended();
+		t.equal(code, 0, stderr);
+		t.match(stderr, /stopped/);
+		const starts = join(folder, "data/starts.json");
+		t.notMatch(existsSync(starts) ? readFileSync(starts, "utf8") : "", /"pid"/);
+	},
+);
+
+function accepts(port: number): Promise<boolean> {
+	const socket = connect(port, "127.0.0.1");
+	return new Promise((resolve) => {
+		socket.once("connect", () => resolve(true));
+		socket.once("error", () => resolve(false));
+	}).finally(() => socket.destroy()) as Promise<boolean>;
+}
 
 t.test("arguments that make no sense are explained", async (t) => {
 	const ended = await runBroker(t, ["--prot", "1883"]);
