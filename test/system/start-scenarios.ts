@@ -206,10 +206,12 @@ async function holdPort(
 	return { server, port: address.port };
 }
 
-/** File names of a folder and what is in them. */
+/** File names of a folder and what is in them; a socket that a kill has left is no file. */
 function contents(folder: string): Record<string, string> {
 	return Object.fromEntries(
-		readdirSync(folder)
+		readdirSync(folder, { withFileTypes: true })
+			.filter((entry) => entry.isFile())
+			.map(({ name }) => name)
 			.sort()
 			.map((name) => {
 				const bytes = readFileSync(join(folder, name));
