@@ -63,6 +63,13 @@ const programs = [
 		needs: powerRig,
 	},
 	{
+		name: "power cuts of the package",
+		file: "test/crash/power-package.ts",
+		args: ["--cuts", "1"],
+		timeoutSeconds: 1200,
+		needs: powerRig,
+	},
+	{
 		name: "damaged files",
 		file: "test/crash/damage.ts",
 		args: ["--count", "18"],

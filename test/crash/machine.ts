@@ -2,7 +2,13 @@
  * A virtual machine that logs what is written to its disk, with a broker in it. Made by the
  * program `rig` (VMRIG names it); ends with the process at the latest.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import {
+	type ChildProcess,
+	execFileSync,
+	spawn,
+	spawnSync,
+} from "node:child_process";
+import { once } from "node:events";
 import {
 	copyFileSync,
 	existsSync,
@@ -11,8 +17,9 @@ import {
 	rmSync,
 	writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
 import { until } from "../system/waiting.ts";
 
 const projectFolder = resolve(import.meta.dirname, "../..");
@@ -22,40 +29,48 @@ const START_MS = 300_000;
 /** A machine without hardware support takes 20 s on a quiet host. */
 const BOOT_SECONDS = "600";
 const MEBIBYTE = 1024 * 1024;
+/** What ends a program that takes too long. */
+const endings = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 export class Machine {
+	/** A place for what goes with the machine. */
+	readonly folder = mkdtempSync(join(tmpdir(), "broker-vm-"));
 	readonly #rig: string;
-	readonly #folder = mkdtempSync(join(tmpdir(), "broker-vm-"));
 	readonly #name = `broker${process.pid}`;
 	readonly #onExit = () => this.#destroy();
+	/** A signal ends a process without its "exit" otherwise, and the machine would go on. */
+	readonly #onSignal = (signal: (typeof endings)[number]) =>
+		process.exit(128 + constants.signals[signal]);
+	readonly #calls = new Set<ChildProcess>();
 
 	constructor() {
 		this.#rig = findRig();
 		process.on("exit", this.#onExit);
+		for (const signal of endings) process.on(signal, this.#onSignal);
 	}
 
 	/** The disk as it was when the log began, and the log. */
 	get startImage(): string {
-		return join(this.#folder, this.#name, "pre.img");
+		return join(this.folder, this.#name, "pre.img");
 	}
 
 	get writeLog(): string {
-		return join(this.#folder, this.#name, "wlog.img");
+		return join(this.folder, this.#name, "wlog.img");
 	}
 
 	/** @param ports of the machine that are to be reached from here */
-	boot(...ports: number[]): void {
-		this.#run("build");
+	async boot(...ports: number[]): Promise<void> {
+		await this.#run("build");
 		const forwards = ports.flatMap((port) => ["--port", `${port}`]);
-		this.#run("boot", "vm", "--log-writes", ...forwards);
+		await this.#run("boot", "vm", "--log-writes", ...forwards);
 	}
 
 	/** Copies the bundle and what it needs into the machine. */
-	install(): void {
+	async install(): Promise<void> {
 		execFileSync(process.execPath, ["build.mjs", "bundle"], {
 			cwd: projectFolder,
 		});
-		const folder = join(this.#folder, "broker");
+		const folder = join(this.folder, "broker");
 		const addon = "better-sqlite3/prebuilds/linux-x64.node";
 		for (const name of [addon, "better-sqlite3/package.json"])
 			copy(
@@ -71,7 +86,7 @@ export class Machine {
 		const archive = execFileSync("tar", ["-C", folder, "-c", "--gzip", "."], {
 			maxBuffer: 400 * MEBIBYTE,
 		});
-		this.#feed(
+		await this.#feed(
 			archive,
 			"run",
 			"-i",
@@ -93,12 +108,12 @@ export class Machine {
 			data_dir: dataFolder(name),
 			...config,
 		}).map(([key, value]) => `${key} = ${value}\n`);
-		const file = join(this.#folder, `${name}.conf`);
+		const file = join(this.folder, `${name}.conf`);
 		writeFileSync(file, lines.join(""));
-		this.#run("put", file, `${HOME}/`);
+		await this.#run("put", file, `${HOME}/`);
 		const log = `/dev/shm/${name}.log`;
 		const command = `env LD_LIBRARY_PATH=${HOME} ${HOME}/node ${HOME}/broker.cjs -c ${HOME}/${name}.conf`;
-		this.#run(
+		await this.#run(
 			"run",
 			`setsid ${command} >${log} 2>&1 </dev/null & echo $! >/dev/shm/${name}.pid`,
 		);
@@ -110,26 +125,26 @@ export class Machine {
 			"the broker starts in the machine",
 			START_MS,
 		);
-		if (!this.#try(`grep -q 'is ready' ${log}`))
+		if (!(await this.#try(`grep -q 'is ready' ${log}`)))
 			throw new Error(
-				`the broker ended in the machine:\n${this.#run("run", `cat ${log}`)}`,
+				`the broker ended in the machine:\n${await this.#run("run", `cat ${log}`)}`,
 			);
-		return this.portOf(port);
+		return await this.portOf(port);
 	}
 
 	/** Installs .deb files; the broker's unit starts it now and at each boot. */
-	installPackages(
+	async installPackages(
 		files: readonly string[],
 		config: Record<string, string>,
-	): void {
-		for (const file of files) this.#run("put", file, "/root/");
+	): Promise<void> {
+		for (const file of files) await this.#run("put", file, "/root/");
 		const lines = Object.entries(config).map(
 			([key, value]) => `${key} = ${value}\n`,
 		);
-		const conf = join(this.#folder, "broker.conf");
+		const conf = join(this.folder, "broker.conf");
 		writeFileSync(conf, lines.join(""));
-		this.#run("put", conf, "/root/");
-		this.#run(
+		await this.#run("put", conf, "/root/");
+		await this.#run(
 			"run",
 			`mkdir -p /etc/broker/conf.d && cp /root/broker.conf /etc/broker/conf.d/test.conf &&
 			dpkg -i /root/*.deb && rm /root/*.deb && systemctl enable -q broker &&
@@ -138,13 +153,14 @@ export class Machine {
 	}
 
 	/** @returns the port here by which a port of the machine is reached */
-	portOf(port: number): number {
-		return Number(this.#run("addr", `${port}`).trim().split(":")[1]);
+	async portOf(port: number): Promise<number> {
+		const address = await this.#run("addr", `${port}`);
+		return Number(address.trim().split(":")[1]);
 	}
 
 	/** After {@link cutPower}, on the disk as that has left it; resolves when it is up. */
-	powerOn(): void {
-		this.#run("on");
+	async powerOn(): Promise<void> {
+		await this.#run("on");
 	}
 
 	/** Resolves when the installed broker serves clients. */
@@ -157,12 +173,12 @@ export class Machine {
 	}
 
 	/** What the installed broker has said in this boot. */
-	journal(): string {
+	journal(): Promise<string> {
 		return this.#run("run", "journalctl -q -b -u broker --no-pager -o cat");
 	}
 
-	killBroker(name: string): void {
-		this.#run("run", `kill -9 $(cat /dev/shm/${name}.pid)`);
+	async killBroker(name: string): Promise<void> {
+		await this.#run("run", `kill -9 $(cat /dev/shm/${name}.pid)`);
 	}
 
 	/**
@@ -170,52 +186,60 @@ export class Machine {
 	 * @param lost of what was written: nothing, what was not flushed (`unflushed`), or a part
 	 * of that (`random:SEED`)
 	 */
-	cutPower(lost = "none"): void {
-		this.#run("powercut", "--lose", lost);
+	async cutPower(lost = "none"): Promise<void> {
+		await this.#run("powercut", "--lose", lost);
 	}
 
 	destroy(): void {
 		process.off("exit", this.#onExit);
+		for (const signal of endings) process.off(signal, this.#onSignal);
 		this.#destroy();
 	}
 
 	#destroy(): void {
+		for (const { pid } of this.#calls) endGroup(pid);
 		spawnSync(this.#rig, ["down"], { env: this.#environment });
-		rmSync(this.#folder, { recursive: true, force: true });
+		rmSync(this.folder, { recursive: true, force: true });
 	}
 
-	#try(command: string): boolean {
-		const { status } = spawnSync(this.#rig, ["run", command], {
-			env: this.#environment,
-			stdio: "ignore",
-		});
-		return status === 0;
+	async #try(command: string): Promise<boolean> {
+		return (await this.#call(null, ["run", command])).code === 0;
 	}
 
-	#run(...words: string[]): string {
+	#run(...words: string[]): Promise<string> {
 		return this.#feed(null, ...words);
 	}
 
-	#feed(input: Buffer | null, ...words: string[]): string {
-		const { status, stdout, stderr } = spawnSync(
-			"nice",
-			["-n", "3", this.#rig, ...words],
-			{
-				...(input !== null && { input }),
-				env: this.#environment,
-				encoding: "utf8",
-				maxBuffer: 10 * MEBIBYTE,
-			},
-		);
-		if (status === 0) return stdout;
-		throw new Error(`rig ${words.join(" ")}: ${status}\n${stdout}${stderr}`);
+	async #feed(input: Buffer | null, ...words: string[]): Promise<string> {
+		const { code, stdout, stderr } = await this.#call(input, words);
+		if (code === 0) return stdout;
+		throw new Error(`rig ${words.join(" ")}: ${code}\n${stdout}${stderr}`);
+	}
+
+	/** Not synchronous: a signal has to be heard while the machine boots. */
+	async #call(input: Buffer | null, words: readonly string[]) {
+		const child = spawn("nice", ["-n", "3", this.#rig, ...words], {
+			env: this.#environment,
+			// A group of its own, so that what it has started ends with it.
+			detached: true,
+		});
+		this.#calls.add(child);
+		child.stdin.on("error", () => undefined);
+		child.stdin.end(input ?? undefined);
+		const [stdout, stderr, [code]] = await Promise.all([
+			text(child.stdout),
+			text(child.stderr),
+			once(child, "exit") as Promise<[number | null]>,
+		]);
+		this.#calls.delete(child);
+		return { code, stdout, stderr };
 	}
 
 	get #environment(): NodeJS.ProcessEnv {
 		return {
 			RIG_BOOT_WAIT: BOOT_SECONDS,
 			...process.env,
-			RIG_STATE: this.#folder,
+			RIG_STATE: this.folder,
 			RIG_NAME: this.#name,
 		};
 	}
@@ -224,6 +248,15 @@ export class Machine {
 /** Where a broker's data is in the machine. */
 export function dataFolder(name: string): string {
 	return `/var/lib/${name}`;
+}
+
+function endGroup(pid: number | undefined): void {
+	if (pid === undefined) return;
+	try {
+		process.kill(-pid, "SIGTERM");
+	} catch {
+		// It has just ended.
+	}
 }
 
 function findRig(): string {

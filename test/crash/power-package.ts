@@ -6,8 +6,7 @@
  * everything that was acknowledged. A cut takes as long as the machine takes to boot.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -28,12 +27,11 @@ const DRAIN_MS = 240_000;
 
 async function runCuts(cuts: number, seed: number): Promise<Finding> {
 	const random = new Random(seed);
-	const folder = mkdtempSync(join(tmpdir(), "broker-cuts-"));
-	const events = join(folder, "events.jsonl");
 	const machine = new Machine();
+	const events = join(machine.folder, "events.jsonl");
 	try {
-		machine.boot(PORT);
-		machine.installPackages(makePackages(folder), {
+		await machine.boot(PORT);
+		await machine.installPackages(makePackages(machine.folder), {
 			"listener.tcp.default": `0.0.0.0:${PORT}`,
 			allow_anonymous: "on",
 			max_offline_messages: "unlimited",
@@ -42,7 +40,7 @@ async function runCuts(cuts: number, seed: number): Promise<Finding> {
 			// Cuts soon after a start are the test's doing.
 			"store.max_failed_starts": "0",
 		});
-		const port = machine.portOf(PORT);
+		const port = await machine.portOf(PORT);
 		const load = new Load([
 			...["--port", `${port}`, "--log", events, "--seed", `${seed}`],
 			...["--busy", `${BUSY_MS}`, "--drain", `${DRAIN_MS}`],
@@ -60,11 +58,10 @@ async function runCuts(cuts: number, seed: number): Promise<Finding> {
 		load.order("epilogue");
 		await load.until("done", 4 * DRAIN_MS);
 		const finding = check(readEvents(events));
-		finding.violations.push(...complaints(machine.journal()));
+		finding.violations.push(...complaints(await machine.journal()));
 		return finding;
 	} finally {
 		machine.destroy();
-		rmSync(folder, { recursive: true, force: true });
 	}
 }
 
@@ -73,9 +70,9 @@ async function cutOnce(
 	load: Load,
 	how: string,
 ): Promise<void> {
-	machine.cutPower(how);
+	await machine.cutPower(how);
 	load.order("killed");
-	machine.powerOn();
+	await machine.powerOn();
 	await machine.served();
 	load.order("started");
 }
@@ -84,13 +81,13 @@ async function cutOnce(
 function makePackages(folder: string): string[] {
 	execFileSync("apt-get", ["download", "-q", "libatomic1"], {
 		cwd: folder,
-		stdio: "ignore",
+		stdio: "pipe",
 	});
 	const options = ["--output", folder, "--level", "1", "--kinds", "deb"];
 	execFileSync(
 		process.execPath,
 		["build.mjs", "package", process.arch, ...options],
-		{ cwd: projectFolder, stdio: "ignore" },
+		{ cwd: projectFolder, stdio: "pipe" },
 	);
 	return readdirSync(folder)
 		.filter((each) => each.endsWith(".deb"))

@@ -74,8 +74,8 @@ async function makeRun(
 ): Promise<void> {
 	const machine = new Machine();
 	try {
-		machine.boot(...durabilities.map((_, index) => PORT + index));
-		machine.install();
+		await machine.boot(...durabilities.map((_, index) => PORT + index));
+		await machine.install();
 		for (const [index, durability] of durabilities.entries()) {
 			const port = await machine.startBroker(durability, PORT + index, {
 				durability,
@@ -94,9 +94,9 @@ async function makeRun(
 			await pause(seconds * 1000);
 			load.order("end");
 			await load.until("done", SETTLED_MS);
-			machine.killBroker(durability);
+			await machine.killBroker(durability);
 		}
-		machine.cutPower();
+		await machine.cutPower();
 		renameSync(machine.startImage, startPath(folder));
 		renameSync(machine.writeLog, writesPath(folder));
 	} finally {
