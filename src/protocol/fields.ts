@@ -56,9 +56,11 @@ export class Fields {
 		return start;
 	}
 
-	packetId(): void {
-		if (this.uint16() === 0)
+	packetId(): number {
+		const packetId = this.uint16();
+		if (packetId === 0)
 			throw violation(`${this.packet} with packet identifier 0`); // [MQTT-2.2.1-3]
+		return packetId;
 	}
 
 	properties(context: Context): PropertyBlock {

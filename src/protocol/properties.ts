@@ -266,9 +266,23 @@ function numberAt(
 	return varintAt(buffer, start, end, "a property");
 }
 
+/** What a packet without a list of properties has. */
+export const NO_PROPERTIES: PropertyBlock = Object.freeze({
+	start: 0,
+	end: 0,
+	entries: [],
+});
+
 /** True when the list has this property. */
 export function hasProperty(block: PropertyBlock, id: number): boolean {
-	return block.entries.some((entry) => entry.id === id);
+	return propertyAt(block, id) >= 0;
+}
+
+/** Where the value of a property begins that is there once at most; -1 when it is absent. */
+export function propertyAt(block: PropertyBlock, id: number): number {
+	for (const entry of block.entries)
+		if (entry.id === id) return entry.valueStart;
+	return -1;
 }
 
 /** The user properties in the order in which they were sent. */

@@ -1,4 +1,4 @@
-import { malformed, violation } from "./bytes.ts";
+import { violation } from "./bytes.ts";
 import { PropertyId } from "./constants.ts";
 import { checkFlags, Fields } from "./fields.ts";
 import type { Family } from "./messages.ts";
@@ -12,46 +12,6 @@ import { ReasonCode } from "./reason-codes.ts";
  */
 
 /** @param flags the lower four bits of the first byte: 2, or 10 for a 3.1 client's second attempt */
-export function checkSubscribe(
-	buffer: Buffer,
-	start: number,
-	bodyStart: number,
-	end: number,
-	family: Family,
-	flags: number,
-): void {
-	checkFlags(buffer, start, flags, "SUBSCRIBE"); // [MQTT-3.8.1-1]
-	const fields = new Fields(buffer, bodyStart, end, "SUBSCRIBE");
-	fields.packetId();
-	if (family === 5) fields.properties(Context.Subscribe);
-	if (fields.isAtEnd) throw violation("SUBSCRIBE without a topic filter"); // [MQTT-3.8.3-2]
-	while (!fields.isAtEnd) {
-		const filterStart = fields.string("topic filter"); // [MQTT-3.8.3-1]
-		const isShared =
-			buffer.toString(
-				"latin1",
-				filterStart,
-				Math.min(filterStart + 7, fields.at),
-			) === "$share/";
-		checkSubscriptionOptions(fields.byte(), family, isShared);
-	}
-}
-
-function checkSubscriptionOptions(
-	options: number,
-	family: Family,
-	isShared: boolean,
-): void {
-	if ((options & (family === 5 ? 0xc0 : 0xfc)) !== 0)
-		throw malformed("SUBSCRIBE with reserved option bits"); // [MQTT-3.8.3-5]
-	if ((options & 3) === 3) throw violation("SUBSCRIBE with QoS 3");
-	if ((options & 0x30) === 0x30)
-		throw violation("SUBSCRIBE with Retain Handling 3");
-	if (isShared && (options & 4) !== 0)
-		throw violation("No Local on a shared subscription"); // [MQTT-3.8.3-4]
-}
-
-/** @param flags as for {@link checkSubscribe} */
 export function checkUnsubscribe(
 	buffer: Buffer,
 	start: number,
