@@ -37,6 +37,7 @@ import { checkFirstByte, checkUnauthenticated, peerOf } from "./first-bytes.ts";
 import { sayGoodbye } from "./goodbye.ts";
 import type { ListenerPolicy } from "./listener-policy.ts";
 import type { MessageRate } from "./message-rate.ts";
+import { ReadGate } from "./read-gate.ts";
 import { refuseMalformedConnect } from "./refuse-connect.ts";
 import type { InboundAliases } from "./topic-aliases.ts";
 import { writeAnswer } from "./write-answer.ts";
@@ -83,7 +84,7 @@ export class Connection
 	/** What CONNACK said; a reload changes it for new connections only. */
 	granted: Granted = nothingGranted;
 	readonly #onStreamClosed: () => void;
-	#holds = 0;
+	readonly #gate: ReadGate;
 
 	/** @param onStreamClosed runs once, when the stream is closed for good */
 	constructor(
@@ -96,6 +97,7 @@ export class Connection
 		this.broker = broker;
 		this.stream = stream;
 		this.policy = policy;
+		this.#gate = new ReadGate(stream);
 		this.peer = peerOf(stream);
 		this.#onStreamClosed = onStreamClosed;
 		this.splitter = new FrameSplitter(
@@ -145,13 +147,14 @@ export class Connection
 
 	/** We are not reading this client at the moment. */
 	get isHeld(): boolean {
-		return this.#holds !== 0;
+		return !this.#gate.isOpen;
 	}
 
 	onData(chunk: Buffer): void {
 		if (this.state === ConnectionState.Closed) return;
 		this.timers.onReceived();
 		this.broker.statistics.bytesReceived += chunk.length;
+		this.#gate.beginChunk();
 		try {
 			if (this.state === ConnectionState.AwaitConnect)
 				checkFirstByte(this, chunk);
@@ -160,6 +163,7 @@ export class Connection
 		} catch (error) {
 			this.fail(error);
 		}
+		this.#gate.endChunk();
 	}
 
 	onFrame(
@@ -170,7 +174,7 @@ export class Connection
 	): boolean {
 		this.broker.statistics.packetsReceived++;
 		dispatch(this, buffer, start, bodyStart, end);
-		return this.#holds === 0;
+		return this.#gate.isOpen;
 	}
 
 	onDrain(): void {
@@ -219,19 +223,16 @@ export class Connection
 	/** Stops reading, for `forMs` at most; what has been read already is kept, bounded. */
 	hold(reason: Hold, forMs = Number.POSITIVE_INFINITY): void {
 		if (this.state === ConnectionState.Closed) return;
-		if (!this.#isPaused) this.stream.pause();
-		this.#holds |= reason;
-		if (!this.#isPaused) this.stream.resume();
+		this.#gate.hold(reason);
 		if (forMs !== Number.POSITIVE_INFINITY) this.timers.limitHold(forMs);
 	}
 
 	unhold(reason: Hold): void {
-		if ((this.#holds & reason) === 0) return;
-		const wasPaused = this.#isPaused;
-		this.#holds &= ~reason;
+		if (!this.#gate.has(reason)) return;
+		this.#gate.unhold(reason);
 		if (this.state === ConnectionState.Closed) return;
-		if (this.#holds !== 0) {
-			if (wasPaused && !this.#isPaused) this.stream.resume();
+		if (!this.#gate.isOpen) {
+			this.#gate.steer();
 			return;
 		}
 		this.timers.onReceived();
@@ -241,12 +242,7 @@ export class Connection
 			this.fail(error);
 			return;
 		}
-		if (this.#holds === 0) this.stream.resume();
-	}
-
-	/** While a take-over is delayed the stream is read on, or its end would not be seen. */
-	get #isPaused(): boolean {
-		return (this.#holds & ~Hold.TakeOver) !== 0;
+		this.#gate.steer();
 	}
 
 	/** The client is in: full packet size, keep alive, everything allowed. */
@@ -307,6 +303,7 @@ export class Connection
 	#release(): void {
 		const { broker, session, outlet } = this;
 		this.state = ConnectionState.Closed;
+		this.#gate.clear();
 		this.timers.cancel();
 		this.splitter.reset();
 		this.acks.close();

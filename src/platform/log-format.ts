@@ -50,6 +50,10 @@ const priorities: Readonly<Record<Level, number>> = {
  */
 const unsafe =
 	/[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+/** Printable ASCII that needs neither quotes nor escapes: nearly all that is ever logged. */
+const isPlain = /^[!#-<>-[\]-~]+$/;
+/** The same for a message, which may have spaces, quotes and the like. */
+const isPlainMessage = /^[ -~]*$/;
 /** What makes a value need quotes in `key=value`. */
 const needsQuotes = /[\s"=\\]|^$/u;
 
@@ -88,6 +92,7 @@ function quoted(value: LogValue): string {
 		return String(value);
 	const whole = typeof value === "string" ? value : errorText(value);
 	const text = cut(whole, MAX_VALUE_LENGTH);
+	if (isPlain.test(text)) return text;
 	const escaped = text
 		.replaceAll("\\", "\\\\")
 		.replaceAll('"', '\\"')
@@ -100,7 +105,10 @@ function body(
 	message: string,
 	fields: LogFields | undefined,
 ): string {
-	const text = cut(message, MAX_MESSAGE_LENGTH).replace(unsafe, escapeUnsafe);
+	const whole = cut(message, MAX_MESSAGE_LENGTH);
+	const text = isPlainMessage.test(whole)
+		? whole
+		: whole.replace(unsafe, escapeUnsafe);
 	let line = `${logClass} ${text}`;
 	for (const key in fields) {
 		const value = fields[key];
@@ -121,14 +129,29 @@ function jsonText(text: string, maxLength = MAX_VALUE_LENGTH): string {
 
 const reservedKeys: readonly string[] = ["time", "level", "class", "message"];
 
+let lastSecond = Number.NaN;
+/** `2026-11-20T10:00:00.` of {@link lastSecond}: many clients come in one second. */
+let lastSecondText = "";
+
+/** As `Date.toISOString`. */
+function isoTime(wallMs: number): string {
+	const second = Math.floor(wallMs / 1000);
+	if (second !== lastSecond) {
+		lastSecond = second;
+		lastSecondText = new Date(second * 1000).toISOString().slice(0, -4);
+	}
+	const ms = Math.floor(wallMs) - second * 1000;
+	return `${lastSecondText}${String(ms).padStart(3, "0")}Z`;
+}
+
 const text: LineFormat = (wallMs, level, logClass, message, fields) =>
-	`${new Date(wallMs).toISOString()} ${level} ${body(logClass, message, fields)}`;
+	`${isoTime(wallMs)} ${level} ${body(logClass, message, fields)}`;
 
 const systemd: LineFormat = (_wallMs, level, logClass, message, fields) =>
 	`<${priorities[level]}>${body(logClass, message, fields)}`;
 
 const json: LineFormat = (wallMs, level, logClass, message, fields) => {
-	const time = new Date(wallMs).toISOString();
+	const time = isoTime(wallMs);
 	const said = jsonText(message, MAX_MESSAGE_LENGTH);
 	let line = `{"time":"${time}","level":"${level}","class":"${logClass}","message":${said}`;
 	for (const key in fields) {

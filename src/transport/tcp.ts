@@ -4,7 +4,7 @@
  */
 
 import { createServer, type Server } from "node:net";
-import { acceptSocket } from "./accept-socket.ts";
+import { openEntrance } from "./accept-socket.ts";
 import { Admission } from "./admission.ts";
 import {
 	type BoundServers,
@@ -83,9 +83,14 @@ export class TcpListener implements Listener {
 			keepAlive: keepAliveSeconds > 0,
 			keepAliveInitialDelay: keepAliveSeconds * 1000,
 		});
-		server.on("connection", (socket) =>
-			acceptSocket(socket, "tcp", this.name, this.#admission, this.#accept),
-		);
+		openEntrance(server, {
+			transport: this.transport,
+			listener: this.name,
+			admission: this.#admission,
+			accept: this.#accept,
+			noDelay,
+			keepAliveSeconds,
+		});
 		return server;
 	}
 }

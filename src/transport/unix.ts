@@ -6,7 +6,7 @@
 import { chmod } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { canAskPeer } from "../platform/peer-process.ts";
-import { acceptSocket } from "./accept-socket.ts";
+import { openEntrance } from "./accept-socket.ts";
 import { Admission } from "./admission.ts";
 import { adopt, closeServers } from "./bind-servers.ts";
 import type { Accept, Door, Listener } from "./byte-stream.ts";
@@ -61,9 +61,12 @@ export class UnixListener implements Listener {
 		const [descriptor] = this.#options.descriptors ?? [];
 		if (descriptor === undefined) await clearSocketPath(this.#path, key);
 		const server = createServer({ pauseOnConnect: true });
-		server.on("connection", (socket) =>
-			acceptSocket(socket, "unix", this.name, this.#admission, this.#accept),
-		);
+		openEntrance(server, {
+			transport: this.transport,
+			listener: this.name,
+			admission: this.#admission,
+			accept: this.#accept,
+		});
 		if (descriptor === undefined)
 			await listen(server, this.#path, this.#options.backlog, key);
 		else await adopt(server, descriptor, this.#options);

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import t from "tap";
 import { Admission } from "../../../src/transport/admission.ts";
@@ -37,6 +38,46 @@ async function hasIPv6(): Promise<boolean> {
 		server.close();
 	}
 }
+
+/** The timer that the system has for a connection between two ports of this machine. */
+function timerOf(localPort: number, remotePort: number): string | undefined {
+	const inHex = (port: number) =>
+		port.toString(16).toUpperCase().padStart(4, "0");
+	for (const line of readFileSync("/proc/net/tcp", "latin1").split("\n")) {
+		const [, local, remote, , , timer] = line.trim().split(/\s+/);
+		const isOurs =
+			local?.endsWith(`:${inHex(localPort)}`) &&
+			remote?.endsWith(`:${inHex(remotePort)}`);
+		if (isOurs) return timer?.slice(0, 2);
+	}
+	return undefined;
+}
+
+t.test(
+	"asks of silent peers what the listener's keep alive says",
+	async (t) => {
+		const KEEP_ALIVE_TIMER = "02";
+		const NONE = "00";
+		for (const [keepAliveSeconds, timer] of [
+			[60, KEEP_ALIVE_TIMER],
+			[0, NONE],
+		] as const) {
+			const acceptor = new Acceptor();
+			const listener = createListener(
+				listenerOptions({ keepAliveSeconds }),
+				acceptor.accept,
+				() => {},
+			);
+			await listener.start();
+			const peer = await connectTo(listener.port);
+			const { stream } = await acceptor.next();
+			t.equal(timerOf(listener.port, peer.localPort ?? 0), timer);
+			stream.destroy();
+			peer.destroy();
+			await listener.stop();
+		}
+	},
+);
 
 t.test("accepts connections and says who they are [MQTT-4.2-1]", async (t) => {
 	const acceptor = new Acceptor();
