@@ -1,5 +1,6 @@
 /** The core's commands that do something and end; extensions bring their own. */
 import type { CommandSpec } from "../platform/command.ts";
+import { benchCommands } from "./bench-commands.ts";
 import type { CliCall } from "./cli-call.ts";
 import { configCommands } from "./config-commands.ts";
 import { doctorCommand } from "./doctor-command.ts";
@@ -15,4 +16,5 @@ export const coreCommands: readonly CommandSpec<CliCall>[] = [
 	...sessionCommands,
 	...stateCommands,
 	...importCommands,
+	...benchCommands,
 ];

@@ -95,6 +95,9 @@ function groupHelp(
 	].join("\n");
 }
 
+/** With more options than this, a synopsis does not list them. */
+const MOST_OPTIONS = 12;
+
 /** `broker session list [--limit N] [--json]`. */
 export function synopsis(
 	program: ProgramName,
@@ -105,7 +108,13 @@ export function synopsis(
 			`[--${option}${value === undefined ? "" : ` ${value}`}]`,
 	);
 	const command = name === runCommand.name ? `[${name}]` : name;
-	return [program, command, operands, ...words].filter(Boolean).join(" ");
+	const shown = isLong(options) ? ["[OPTION...]"] : words;
+	return [program, command, operands, ...shown].filter(Boolean).join(" ");
+}
+
+/** Whether there are too many options for a synopsis. */
+export function isLong(options: NonNullable<CommandDescription["options"]>) {
+	return Object.keys(options).length > MOST_OPTIONS;
 }
 
 /** `-c, --config FILE`, and what it does. */

@@ -89,7 +89,9 @@ function caseLines(specs: readonly CommandDescription[]): string {
 		...new Set(
 			specs
 				.filter(({ name }) => name.includes(" "))
-				.map(({ name }) => name.split(" ")[0] ?? ""),
+				.map(({ name }) => name.split(" ")[0] ?? "")
+				// One that is a command itself offers both.
+				.filter((group) => !specs.some(({ name }) => name === group)),
 		),
 	];
 	const caseOf = (pattern: string, words: string, options: Options = {}) =>
@@ -99,21 +101,38 @@ function caseLines(specs: readonly CommandDescription[]): string {
 		caseOf("run", "", runCommand.options),
 		caseOf("help", firstWords.join(" ")),
 		...groups.map((group) => {
-			const own = specs.filter(({ name }) => name.startsWith(`${group} `));
-			const words = own.map(({ name }) => name.slice(group.length + 1));
+			const words = subcommands(group, specs);
 			return caseOf(`${group} | "help ${group}"`, words.join(" "));
 		}),
 		...specs.map(({ name, operands = "", options }) => {
 			const operand = /^\[?(\w+)(\.\.\.)?\]?/.exec(operands);
 			const isKnown = FILE.test(operand?.[1] ?? "") || operand?.[1] === "KEY";
 			const isRepeated = operand?.[2] !== undefined;
+			const alternatives = [
+				...(operands.includes("|") ? operands.split("|") : []),
+				...subcommands(name, specs),
+			];
 			return caseOf(
-				`"${name}"${isRepeated ? ` | "${name} "*` : ""}`,
-				isKnown ? (operand?.[1] ?? "").replace("PATH", "FILE") : "",
+				`"${name}"${isRepeated || alternatives.length > 0 ? ` | "${name} "*` : ""}`,
+				alternatives.length > 0
+					? alternatives.join(" ")
+					: isKnown
+						? (operand?.[1] ?? "").replace("PATH", "FILE")
+						: "",
 				options,
 			);
 		}),
 	].join("\n");
+}
+
+/** `run` of `bench run`. */
+function subcommands(
+	group: string,
+	specs: readonly CommandDescription[],
+): string[] {
+	return specs
+		.filter(({ name }) => name.startsWith(`${group} `))
+		.map(({ name }) => name.slice(group.length + 1));
 }
 
 /** `-c --config --set`. */

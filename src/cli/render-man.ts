@@ -1,7 +1,7 @@
 /** Writes the table of commands as the manual pages broker(1) and brokerctl(1), in man(7) macros. */
 import { roff } from "../config/roff.ts";
 import type { CommandDescription, CommandOption } from "../platform/command.ts";
-import { capitalised } from "./help.ts";
+import { capitalised, isLong } from "./help.ts";
 import {
 	environment,
 	exitCodes,
@@ -76,7 +76,7 @@ function renderCommand(
 	const parts = [
 		`\\fB${program} ${roff(name)}\\fR`,
 		...(operands === "" ? [] : [`\\fI${roff(operands)}\\fR`]),
-		...words,
+		...(isLong(options) ? ["[\\fIOPTION\\fR...]"] : words),
 	];
 	const own = renderOptions(options);
 	return [

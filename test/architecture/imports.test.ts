@@ -80,13 +80,15 @@ t.test("SQLite is reached from the store's worker only", async (t) => {
 	);
 });
 
-t.test("the running broker does not load the doctor's modules", async (t) => {
-	const isDoctors = (path: string) => path.startsWith("cli/doctor/");
-	const entries = relativeImports().filter(
-		({ from, to }) => isDoctors(to) && !isDoctors(from),
-	);
-	t.ok(entries.length > 0);
-	t.strictSame(entries.filter(({ isCall }) => !isCall).map(describe), []);
+t.test("the running broker does not load doctor and bench", async (t) => {
+	for (const folder of ["cli/doctor/", "cli/bench/"]) {
+		const isIn = (path: string) => path.startsWith(folder);
+		const entries = relativeImports().filter(
+			({ from, to }) => isIn(to) && !isIn(from),
+		);
+		t.ok(entries.length > 0);
+		t.strictSame(entries.filter(({ isCall }) => !isCall).map(describe), []);
+	}
 });
 
 function breaksRank({ from, to }: Import): boolean {

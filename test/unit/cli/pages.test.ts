@@ -69,6 +69,9 @@ t.test("bash completes commands", async (t) => {
 		]);
 		t.same(completions(`${program} help session `), ["list", "rm"]);
 	}
+	t.ok(completions("broker bench ").includes("fanout"));
+	t.same(completions("broker bench r"), ["run"]);
+	t.same(completions("broker bench fanin --no"), ["--no-spin"]);
 	t.same(completions("broker status "), []);
 	t.same(completions("broker no such "), []);
 });
@@ -95,6 +98,7 @@ t.test("bash completes keys and files", async (t) => {
 		"broker --config=o",
 		"broker status --socket o",
 		"broker state restore o",
+		"broker bench run o",
 	])
 		t.same(completions(line, folder), ["one.conf"], line);
 });
