@@ -10,6 +10,7 @@ import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { ByteBudget } from "../platform/byte-budget.ts";
 import type { ByteStream, StreamHandler, StreamInfo } from "./byte-stream.ts";
+import { endTurn, type TurnReader } from "./read-turns.ts";
 import { SocketWriter } from "./socket-writer.ts";
 
 /** Close codes of RFC 6455, 7.4.1. */
@@ -25,7 +26,7 @@ const BINARY_MESSAGE = 0x82;
 const kStream = Symbol("stream");
 type Owned = { [kStream]: WebSocketStream };
 
-export class WebSocketStream implements ByteStream {
+export class WebSocketStream implements ByteStream, TurnReader {
 	readonly info: StreamInfo;
 	readonly #ws: WebSocket;
 	readonly #socket: Socket;
@@ -34,6 +35,8 @@ export class WebSocketStream implements ByteStream {
 	#error: Error | null = null;
 	#awaitsDrain = false;
 	#isEnding = false;
+	/** Whoever handles the bytes wants no more for now. */
+	#isPaused = false;
 	/** A ping that came while the socket was full; only the latest needs an answer. */
 	#owedPong: Buffer | null = null;
 	/** Charged for input that the library holds until its message is whole. */
@@ -66,7 +69,7 @@ export class WebSocketStream implements ByteStream {
 		ws.on("error", onError);
 		ws.on("close", onClose);
 		socket.on("drain", onDrain);
-		if (budget !== null) socket.on("data", onInput); // after the library's listener
+		socket.on("data", onInput); // after the library's listener
 	}
 
 	get pendingBytes(): number {
@@ -92,11 +95,25 @@ export class WebSocketStream implements ByteStream {
 	}
 
 	pause(): void {
-		if (!this.#isEnding) this.#ws.pause();
+		if (this.#isEnding) return;
+		this.#isPaused = true;
+		this.#ws.pause();
 	}
 
 	resume(): void {
+		this.#isPaused = false;
 		this.#ws.resume();
+	}
+
+	/** A full read was handled: others have their turn. */
+	turnEnded(): void {
+		if (this.#isEnding || this.#isPaused) return;
+		this.#ws.pause();
+		endTurn(this);
+	}
+
+	readAgain(): void {
+		if (!this.#isPaused) this.#ws.resume();
 	}
 
 	end(): void {
@@ -112,7 +129,7 @@ export class WebSocketStream implements ByteStream {
 	#end(code: number, reason: string): void {
 		if (this.#isEnding) return;
 		this.#isEnding = true;
-		this.#ws.resume(); // or the answer to the close frame would never be read
+		this.resume(); // or the answer to the close frame would never be read
 		this.#ws.close(code, reason);
 	}
 
@@ -205,7 +222,9 @@ function onPing(this: WebSocket, payload: Buffer): void {
 }
 
 function onInput(this: Socket, chunk: Buffer): void {
-	streamOf(this).counted(chunk.length);
+	const stream = streamOf(this);
+	stream.counted(chunk.length);
+	if (chunk.length >= READ_BYTES) stream.turnEnded();
 }
 
 function onDrain(this: Socket): void {
