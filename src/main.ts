@@ -31,6 +31,7 @@ import { machineMemory } from "./platform/machine-memory.ts";
 import { takeSupervisor } from "./platform/supervisor.ts";
 import { versionText } from "./platform/version.ts";
 import { logOptions, Service } from "./service.ts";
+import { beginStoreWorker } from "./store/start-worker.ts";
 
 /** What the process says with its exit code; see sysexits(3). */
 const ExitCode = {
@@ -148,6 +149,7 @@ async function run(
 	}
 	const limit = memoryLimit(config.settings.memory_limit, machineMemory());
 	const unlimited = limitHeap(heapLimitMegabytes(limit));
+	beginStoreWorker();
 	const log = new Logger(
 		stderrSink,
 		systemClock,

@@ -1,6 +1,7 @@
 /** What the process holds, as JSON, for tests of the running process. */
 import { writeFileSync } from "node:fs";
 import type { Broker } from "./broker/broker.ts";
+import { heapCeilingMegabytes } from "./platform/heap-ceiling.ts";
 
 /** Collects garbage first where the runtime allows. */
 export function writeReport(broker: Broker, file: string): void {
@@ -11,6 +12,7 @@ export function writeReport(broker: Broker, file: string): void {
 	);
 	const report = {
 		heapUsed,
+		heapCeilingMegabytes: heapCeilingMegabytes(),
 		rss,
 		external,
 		budgets,

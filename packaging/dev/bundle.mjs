@@ -13,9 +13,11 @@ const packagesFile = join(buildFolder, "broker.cjs.packages.json");
 const workerEntry = join(projectFolder, "src/store/worker.ts");
 const mainEntry = join(projectFolder, "src/main.ts");
 
-/** Functions of Node's that the running broker does not call: their modules wait for those that do. */
+/** Functions of Node's that the running broker does not call, or not before it serves: their modules wait for that. */
 const lazyNames = {
 	"node:child_process": ["execFile", "execFileSync", "spawn", "spawnSync"],
+	"node:crypto": ["createHash", "randomBytes", "randomInt", "randomUUID"],
+	"node:http": ["createServer", "request"],
 	"node:readline/promises": ["createInterface"],
 };
 
@@ -37,12 +39,13 @@ const lazyModules = {
 		build.onLoad(
 			{ filter: /.*/, namespace: "lazy names" },
 			({ path, pluginData }) => ({
-				contents: pluginData
-					.map(
+				contents: [
+					"let loaded;",
+					...pluginData.map(
 						(name) =>
-							`export const ${name} = (...args) => require("${path}").${name}(...args);`,
-					)
-					.join("\n"),
+							`export const ${name} = (...args) => (loaded ??= require("${path}")).${name}(...args);`,
+					),
+				].join("\n"),
 				resolveDir: projectFolder,
 			}),
 		);

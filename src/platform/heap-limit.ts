@@ -1,11 +1,13 @@
 /**
  * V8's own limits: a ceiling of the heap, far above what the budgets let grow, so that
  * a leak ends the process with words instead of the machine's memory; and a small
- * nursery. With them goes what malloc is told. All of it can be set only when a process
- * begins, so it begins again as itself: same process id, same open files, with the
- * limits in NODE_OPTIONS, which works for sources, a bundle and a single executable.
+ * nursery. With them goes what malloc is told. The single executable has the nursery among
+ * its own flags, and a ceiling without effect that is lowered (heap-ceiling.ts). Sources and
+ * a bundle do not: their process begins again as itself, same process id, same open files,
+ * with the limits in NODE_OPTIONS, which costs each start 70 ms.
  */
 import { isSea } from "node:sea";
+import { lowerHeapCeiling, useOneArena } from "./heap-ceiling.ts";
 import { keepForNextProgram, passedSockets } from "./passed-sockets.ts";
 
 const HEAP_FLAG = "--max-old-space-size";
@@ -28,8 +30,6 @@ export interface Launch {
 	readonly execArgv: readonly string[];
 	readonly argv: readonly string[];
 	readonly env: NodeJS.ProcessEnv;
-	/** The program is part of the executable. */
-	readonly isSingleExecutable: boolean;
 }
 
 /**
@@ -40,7 +40,7 @@ export function launchWithHeapLimit(
 	launch: Launch,
 	heapMegabytes: number,
 ): Pick<Launch, "argv" | "env"> | null {
-	const { execPath, execArgv, argv, isSingleExecutable } = launch;
+	const { execPath, execArgv, argv } = launch;
 	const options = launch.env.NODE_OPTIONS ?? "";
 	const given = [...execArgv, ...options.split(/\s+/)];
 	const has = (flag: string) =>
@@ -53,27 +53,18 @@ export function launchWithHeapLimit(
 		...launch.env,
 		NODE_OPTIONS: [options, ...added].join(" ").trim(),
 	};
-	const program = isSingleExecutable ? argv.slice(2) : argv.slice(1);
-	const runtimeArgs = isSingleExecutable ? [] : execArgv;
-	return { argv: [execPath, ...runtimeArgs, ...program], env };
+	return { argv: [execPath, ...execArgv, ...argv.slice(1)], env };
 }
 
 /**
- * Begins again with the limits; returns when they are set, or cannot be.
+ * Sets the limits: in place in the single executable, whose nursery is small from the
+ * beginning; else by beginning again, and then returns when they are set, or cannot be.
  * @returns why they cannot, in words; empty when they are set
  */
 export function limitHeap(heapMegabytes: number): string {
+	if (isSea()) return limitInPlace(heapMegabytes, process.env);
 	if (typeof process.execve !== "function") return "";
-	const next = launchWithHeapLimit(
-		{
-			execPath: process.execPath,
-			execArgv: process.execArgv,
-			argv: process.argv,
-			env: process.env,
-			isSingleExecutable: isSea(),
-		},
-		heapMegabytes,
-	);
+	const next = launchWithHeapLimit(process, heapMegabytes);
 	if (next === null) return "";
 	if (!keepForNextProgram(passedSockets(process.env)))
 		return "the sockets that systemd has handed over would be lost";
@@ -82,4 +73,17 @@ export function limitHeap(heapMegabytes: number): string {
 	} catch (error) {
 		return `${process.execPath} cannot be run again: ${(error as Error).message}`;
 	}
+}
+
+function limitInPlace(heapMegabytes: number, env: NodeJS.ProcessEnv): string {
+	if (env[ARENAS_VARIABLE] === undefined) useOneArena();
+	const wanted = givenHeapLimit(env.NODE_OPTIONS ?? "") ?? heapMegabytes;
+	return lowerHeapCeiling(wanted) ? "" : "this runtime cannot change them";
+}
+
+/** What whoever started the process has asked for, in MB: flags of the executable come before it. */
+export function givenHeapLimit(options: string): number | null {
+	const given = new RegExp(`${HEAP_FLAG.replaceAll("-", "[-_]")}[= ](\\d+)`);
+	const megabytes = given.exec(options)?.[1];
+	return megabytes === undefined ? null : Number(megabytes);
 }

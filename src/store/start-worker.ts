@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { heapCeilingMegabytes } from "../platform/heap-ceiling.ts";
 import type { WorkerLike } from "./worker-messages.ts";
 
 /**
@@ -9,10 +10,27 @@ import type { WorkerLike } from "./worker-messages.ts";
 /** Set by the build to the text of the bundled worker.ts. */
 declare const __STORE_WORKER_SOURCE__: string | undefined;
 
-/** The worker's objects die young or not at all: a small nursery saves memory. */
-const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+/** Begun and not taken yet. */
+let begun: WorkerLike | null = null;
 
+/** Has the thread begin while other things are done: it takes as long as all the rest of a start. */
+export function beginStoreWorker(): void {
+	begun ??= newStoreWorker();
+}
+
+/** @returns the one that has begun; another one when it is asked again */
 export function startStoreWorker(): WorkerLike {
+	const worker = begun ?? newStoreWorker();
+	begun = null;
+	return worker;
+}
+
+function newStoreWorker(): WorkerLike {
+	const resourceLimits = {
+		/** The worker's objects die young or not at all: a small nursery saves memory. */
+		maxYoungGenerationSizeMb: 4,
+		maxOldGenerationSizeMb: heapCeilingMegabytes(),
+	};
 	if (typeof __STORE_WORKER_SOURCE__ === "string")
 		return new Worker(__STORE_WORKER_SOURCE__, {
 			eval: true,

@@ -14,7 +14,7 @@ import {
 } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import type { ServerOptions, WebSocket, WebSocketServer } from "ws";
 import { MAX_REMAINING_LENGTH } from "../protocol/constants.ts";
 import { describePeer } from "./accept-socket.ts";
 import { Admission } from "./admission.ts";
@@ -65,7 +65,8 @@ export class WebSocketListener implements Listener {
 	readonly #refusals: RateLimitedLog;
 	readonly #limits: HandshakeLimits;
 	readonly #admission: Admission;
-	readonly #upgrader: WebSocketServer;
+	/** The library is loaded for the first client that comes: many brokers see none. */
+	#upgrader: Promise<WebSocketServer> | null = null;
 	#bound: BoundServers = NOTHING_BOUND;
 	#servers: Server[] = [];
 
@@ -83,17 +84,6 @@ export class WebSocketListener implements Listener {
 		this.#refusals = new RateLimitedLog(log);
 		this.#limits = limits;
 		this.#admission = new Admission(options, log);
-		const upgraderOptions: WebSocketOptions = {
-			noServer: true,
-			clientTracking: false,
-			perMessageDeflate: false,
-			autoPong: false,
-			closeTimeout: LINGER_MS,
-			maxPayload:
-				(options.maxPacketSize ?? MAX_REMAINING_LENGTH) + MESSAGE_SLACK_BYTES,
-			handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
-		};
-		this.#upgrader = new WebSocketServer(upgraderOptions);
 	}
 
 	get addresses(): readonly string[] {
@@ -136,6 +126,21 @@ export class WebSocketListener implements Listener {
 		// Clients in the middle of a handshake; WebSockets are no longer the server's.
 		for (const server of this.#servers) server.closeAllConnections();
 		this.#servers = [];
+	}
+
+	async #loadUpgrader(): Promise<WebSocketServer> {
+		const { maxPacketSize = MAX_REMAINING_LENGTH } = this.#options;
+		const options: WebSocketOptions = {
+			noServer: true,
+			clientTracking: false,
+			perMessageDeflate: false,
+			autoPong: false,
+			closeTimeout: LINGER_MS,
+			maxPayload: maxPacketSize + MESSAGE_SLACK_BYTES,
+			handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
+		};
+		const { WebSocketServer } = await import("ws");
+		return new WebSocketServer(options);
 	}
 
 	#createServer(): Server {
@@ -219,8 +224,11 @@ export class WebSocketListener implements Listener {
 			);
 			return;
 		}
-		this.#upgrader.handleUpgrade(request, socket, head, (ws) =>
-			this.#opened(ws, socket as Socket, request.headers.origin),
+		this.#upgrader ??= this.#loadUpgrader();
+		void this.#upgrader.then((upgrader) =>
+			upgrader.handleUpgrade(request, socket, head, (ws) =>
+				this.#opened(ws, socket as Socket, request.headers.origin),
+			),
 		);
 	}
 

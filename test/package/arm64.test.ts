@@ -1,13 +1,8 @@
 /**
  * The binary for 64-bit ARM, run by qemu's emulation of a processor: it starts and serves
  * clients. 30 s on a quiet machine.
- *
- * The broker begins again as itself with V8's limits, and the kernel runs an ARM program
- * only when it has been told of qemu (binfmt_misc). In a user namespace that can be done
- * for this process alone, from Linux 6.7 on. On an older kernel the limits are given from
- * the beginning, which is what the second start finds.
  */
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -23,13 +18,6 @@ const execute = promisify(execFile);
 const projectRoot = resolve(import.meta.dirname, "../..");
 const QEMU = "/usr/bin/qemu-aarch64-static";
 const START_MS = 120_000;
-const LIMITS = "--max-old-space-size=114 --max-semi-space-size=2";
-/** An ELF file for AArch64, and what of its first bytes counts [binfmt_misc.rst]. */
-const MAGIC = `\\x7fELF\\x02\\x01\\x01${"\\x00".repeat(9)}\\x02\\x00\\xb7\\x00`;
-const MASK = `${"\\xff".repeat(7)}\\x00${"\\xff".repeat(8)}\\xfe\\xff\\xff\\xff`;
-const register = `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
-	printf '%s' ':arm64:M::${MAGIC}:${MASK}:${QEMU}:F' >/proc/sys/fs/binfmt_misc/register`;
-const ownNamespace = ["--user", "--map-root-user", "--mount"];
 
 execFileSync(process.execPath, ["build.mjs", "build", "arm64"], {
 	cwd: projectRoot,
@@ -37,11 +25,7 @@ execFileSync(process.execPath, ["build.mjs", "build", "arm64"], {
 });
 const binary = join(projectRoot, "dist/broker-linux-arm64");
 const libraries = armLibraries();
-const canRegister =
-	process.arch === "arm64" ||
-	spawnSync("unshare", [...ownNamespace, "sh", "-c", register]).status === 0;
 const program = makeProgram();
-t.comment(canRegister ? "with binfmt_misc" : "without binfmt_misc");
 
 /** A script that runs the binary, as if this machine could. */
 function makeProgram(): string {
@@ -49,13 +33,10 @@ function makeProgram(): string {
 	const folder = mkdtempSync(join(tmpdir(), "broker-arm64-"));
 	t.teardown(() => rmSync(folder, { recursive: true }));
 	const path = join(folder, "broker");
-	const run = canRegister
-		? `exec unshare ${ownNamespace.join(" ")} sh -c "${register.replaceAll("\\", "\\\\")} && exec \\"\\$@\\"" sh ${binary} "$@"`
-		: `export NODE_OPTIONS='${LIMITS}'; exec ${QEMU} ${binary} "$@"`;
 	writeFileSync(
 		path,
 		// The processor of a Raspberry Pi 3, the oldest that will do.
-		`#!/bin/sh\nexport QEMU_LD_PREFIX=${libraries} QEMU_CPU=cortex-a53\n${run}\n`,
+		`#!/bin/sh\nexport QEMU_LD_PREFIX=${libraries} QEMU_CPU=cortex-a53\nexec ${QEMU} ${binary} "$@"\n`,
 	);
 	chmodSync(path, 0o755);
 	return path;
@@ -96,7 +77,7 @@ t.test(
 		const dataDir = mkdtempSync(join(tmpdir(), "broker-"));
 		t.teardown(() => rmSync(dataDir, { recursive: true }));
 		const first = await start(t, dataDir);
-		if (canRegister) t.notMatch(first.broker.stderr, "own limits");
+		t.notMatch(first.broker.stderr, "own limits");
 		const keeper = await connect(first, "keeper", false);
 		await keeper.subscribeAsync("house/#", { qos: 2 });
 		const received: string[] = [];

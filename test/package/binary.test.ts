@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+	existsSync,
 	linkSync,
 	mkdtempSync,
 	readFileSync,
@@ -12,10 +13,14 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
+import { heapLimitMegabytes } from "../../src/broker/memory-plan.ts";
+import { startByHand } from "../system/run-broker.ts";
 import {
 	offersCommandsOnly,
+	place,
 	runStartScenarios,
 } from "../system/start-scenarios.ts";
+import { until } from "../system/waiting.ts";
 
 const execute = promisify(execFile);
 const projectRoot = resolve(import.meta.dirname, "../..");
@@ -37,6 +42,28 @@ t.test("nothing in it tells where it was built", (t) => {
 });
 
 runStartScenarios(t, { entry: binary, cwd: tmpdir() });
+
+t.test(
+	"V8's limits follow from memory_limit without a second start",
+	async (t) => {
+		const folder = t.testdir();
+		const file = join(folder, "report");
+		const broker = startByHand(
+			t,
+			[...place(join(folder, "data")), "--set", "memory_limit=160MB"],
+			{ entry: binary, env: { TEST_REPORT_FILE: file } },
+		);
+		await broker.ready();
+		const environment = readFileSync(`/proc/${broker.pid}/environ`, "latin1");
+		t.notMatch(environment, "max-old-space-size");
+		broker.child.kill("SIGUSR2");
+		await until(() => existsSync(file), "the report");
+		const { heapCeilingMegabytes } = JSON.parse(readFileSync(file, "utf8"));
+		const expected = heapLimitMegabytes(160 * 1024 * 1024);
+		t.ok(heapCeilingMegabytes >= expected, `${heapCeilingMegabytes} MB`);
+		t.ok(heapCeilingMegabytes < expected + 16, `${heapCeilingMegabytes} MB`);
+	},
+);
 
 t.test("it runs without a home and with an empty environment", async (t) => {
 	const folder = mkdtempSync(join(tmpdir(), "broker-"));
