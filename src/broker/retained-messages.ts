@@ -6,12 +6,13 @@
  * Once there may be none, each message waits for a look-up of its topic (several at a
  * time, in order): a topic that exists is replaced, a new one is refused.
  */
+import type { ApplicationMessage } from "../protocol/messages.ts";
 import { ReasonCode } from "../protocol/reason-codes.ts";
 import type { Delivery } from "../session/delivery.ts";
 import { RefusableTicket } from "../session/refusable-ticket.ts";
 import type { SessionContext } from "../session/session-context.ts";
 import type { CommitTicket } from "../store/commit-ticket.ts";
-import type { StoredMessage } from "../store/stored-message.ts";
+import { bodyLength, type StoredMessage } from "../store/stored-message.ts";
 
 /** Messages whose topics are looked up at once. */
 const LOOK_UPS = 100;
@@ -213,14 +214,6 @@ class Round {
 }
 
 /** As the store counts them. */
-function sizeOf(message: {
-	readonly topic: string;
-	readonly payload: Buffer;
-	readonly properties: Buffer;
-}): number {
-	return (
-		Buffer.byteLength(message.topic) +
-		message.payload.length +
-		message.properties.length
-	);
+function sizeOf(message: ApplicationMessage): number {
+	return Buffer.byteLength(message.topic) + bodyLength(message);
 }

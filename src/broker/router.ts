@@ -77,7 +77,8 @@ export class Router {
 			subscription.session.deliver(delivery, subscription); // [MQTT-4.5.0-1] [v3.1.1 MQTT-4.5.0-1]
 		}
 		if (asleep.length > 0) this.#deliverAsleep(asleep, delivery);
-		for (const group of groups) this.#deliverShared(group, delivery);
+		for (let i = 0; i < groups.length; i++)
+			this.#deliverShared(groups[i] as SharedGroup<Subscription>, delivery);
 		if (delivery.isRejected) return ReasonCode.QuotaExceeded;
 		return subscriptions.length + asleep.length + groups.length === 0
 			? ReasonCode.NoMatchingSubscribers

@@ -27,15 +27,15 @@ export interface AckSink {
 /** One acknowledgement; ready when all it waits for is settled. */
 export class PendingAck extends RefusableTicket {
 	/** First byte of the packet; 0 when `frame` holds all of it. */
-	readonly type: number;
-	readonly packetId: number;
+	type = 0;
+	packetId = 0;
 	reasonCode = 0;
 	/** A refusal that came from elsewhere stands. */
 	isRefused = false;
 	/** It leaves although what it has waited for is not settled. */
 	hasGivenUp = false;
 	/** When it began to wait: monotonic ms, about. */
-	readonly sinceMs: number;
+	sinceMs = 0;
 	/** A packet with more than a packet id and a reason code. */
 	frame: Buffer | null = null;
 	/** Runs when the acknowledgement has been written. */
@@ -44,12 +44,23 @@ export class PendingAck extends RefusableTicket {
 	whenRefused: (() => void) | null = null;
 	readonly #ring: AckRing;
 
-	constructor(ring: AckRing, type: number, packetId: number, sinceMs: number) {
+	constructor(ring: AckRing) {
 		super();
-		this.sinceMs = sinceMs;
 		this.#ring = ring;
+	}
+
+	/** As new, for another packet. */
+	begin(type: number, packetId: number, sinceMs: number): void {
+		this.renew();
 		this.type = type;
 		this.packetId = packetId;
+		this.sinceMs = sinceMs;
+		this.reasonCode = 0;
+		this.isRefused = false;
+		this.hasGivenUp = false;
+		this.frame = null;
+		this.whenSent = null;
+		this.whenRefused = null;
 	}
 
 	override refuse(reason: ReasonCode): void {
@@ -63,19 +74,26 @@ export class PendingAck extends RefusableTicket {
 	}
 }
 
+/** The first size of the ring, a power of two. */
+const FIRST_SLOTS = 4;
+
 export class AckRing {
 	readonly #sink: AckSink;
-	#acks: PendingAck[] = [];
+	/** Positions count up for ever; the lower bits of one are its slot. */
+	#slots: (PendingAck | null)[] = [];
 	#first = 0;
+	#end = 0;
 	#isOpen = true;
 	#pendingMessages = 0;
+	/** One that was answered at once: nobody else has seen it, so it is used again. */
+	#spare: PendingAck | null = null;
 
 	constructor(sink: AckSink) {
 		this.#sink = sink;
 	}
 
 	get length(): number {
-		return this.#acks.length - this.#first;
+		return this.#end - this.#first;
 	}
 
 	/** PUBACKs and PUBCOMPs to come: messages that still count against the Receive Maximum. */
@@ -83,18 +101,27 @@ export class AckRing {
 		return this.#pendingMessages;
 	}
 
-	/** Takes the next place; the caller holds it until the packet has been handled. */
+	/**
+	 * Takes the next place; the caller holds it until the packet has been handled, and
+	 * must not touch it after it has settled its hold.
+	 */
 	add(type: number, packetId: number): PendingAck {
-		const ack = new PendingAck(this, type, packetId, this.#sink.nowMs);
+		const ack = this.#spare ?? new PendingAck(this);
+		this.#spare = null;
+		ack.begin(type, packetId, this.#sink.nowMs);
 		ack.hold();
 		if (endsMessage(type)) this.#pendingMessages++;
-		this.#acks.push(ack);
+		if (this.length === this.#slots.length) this.#grow();
+		this.#slots[this.#end++ & (this.#slots.length - 1)] = ack;
 		return ack;
 	}
 
 	/** Those that wait since `beforeMs` or longer, in order. */
 	*overdue(beforeMs: number): IterableIterator<PendingAck> {
-		for (const ack of this.#acks.slice(this.#first)) {
+		const waiting = Array.from({ length: this.length }, (_, index) =>
+			this.#at(this.#first + index),
+		);
+		for (const ack of waiting) {
 			if (ack.sinceMs > beforeMs) return;
 			if (ack.isPending && !ack.hasGivenUp) yield ack;
 		}
@@ -103,31 +130,38 @@ export class AckRing {
 	/** Writes what is ready at the front. */
 	flush(): void {
 		let written = 0;
-		while (this.#isOpen && this.#first < this.#acks.length) {
-			const ack = this.#acks[this.#first] as PendingAck;
+		while (this.#isOpen && this.#first < this.#end) {
+			const ack = this.#at(this.#first);
 			if (ack.isPending && !ack.hasGivenUp) break;
-			this.#first++;
+			this.#slots[this.#first++ & (this.#slots.length - 1)] = null;
 			written++;
 			if (endsMessage(ack.type)) this.#pendingMessages--;
 			this.#sink.writeAck(ack);
 			if (ack.whenSent !== null) ack.whenSent();
+			if (ack.isUnshared) this.#spare = ack;
 		}
-		if (written === 0) return;
-		if (this.#first === this.#acks.length) {
-			this.#acks.length = 0;
-			this.#first = 0;
-			this.#sink.onAcksEmpty();
-		} else if (this.#first > 1024) {
-			this.#acks = this.#acks.slice(this.#first);
-			this.#first = 0;
-		}
+		if (written > 0 && this.#first === this.#end) this.#sink.onAcksEmpty();
 	}
 
 	/** The connection is gone: nothing is written any more. */
 	close(): void {
 		this.#isOpen = false;
-		this.#acks = [];
-		this.#first = 0;
+		this.#slots = [];
+		this.#first = this.#end = 0;
+	}
+
+	#at(position: number): PendingAck {
+		return this.#slots[position & (this.#slots.length - 1)] as PendingAck;
+	}
+
+	#grow(): void {
+		const old = this.#slots;
+		const length = old.length === 0 ? FIRST_SLOTS : 2 * old.length;
+		this.#slots = new Array<PendingAck | null>(length).fill(null);
+		for (let position = this.#first; position < this.#end; position++)
+			this.#slots[position & (length - 1)] = old[
+				position & (old.length - 1)
+			] as PendingAck;
 	}
 }
 

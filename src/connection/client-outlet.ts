@@ -6,7 +6,7 @@ import type { Broker } from "../broker/broker.ts";
 import { Stage } from "../broker/overload.ts";
 import type { QoS } from "../protocol/constants.ts";
 import type { Dialect } from "../protocol/dialect.ts";
-import type { Layout } from "../protocol/fanout.ts";
+import type { Layout } from "../protocol/layout.ts";
 import type { Connect } from "../protocol/messages.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { encodePublish, publishFirstByte } from "../protocol/publish.ts";
@@ -148,10 +148,10 @@ export class ClientOutlet implements Outlet {
 		}
 		const layout = this.#layoutOf(delivery, qos);
 		if (layout === null) return SendResult.TooLarge;
-		const { bytes, start, end } = layout;
+		const { frame, start, end } = layout;
 		if (end - start > this.#maximumPacketSize) return SendResult.TooLarge; // [MQTT-3.1.2-24]
 		this.#outbox.appendPublish(
-			bytes,
+			frame,
 			start,
 			end,
 			publishFirstByte(qos, retain, false), // [MQTT-3.3.1-3] [MQTT-4.3.1-1] [MQTT-4.3.2-2] [MQTT-4.3.3-2]

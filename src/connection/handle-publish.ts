@@ -73,7 +73,8 @@ function handleQoS2(connection: Connection, publish: Publish): void {
 			if (session.isPersistent) {
 				broker.store.putReceivedId(session.key, packetId, ack);
 			}
-			ack.whenRefused = () => forgetReceived(connection, packetId, ack);
+			if (!ack.isUnshared)
+				ack.whenRefused = () => forgetReceived(connection, packetId, ack);
 		}
 	}
 	ack.settle();
@@ -184,10 +185,11 @@ function checkLimits(connection: Connection, publish: Publish): void {
 		);
 	}
 	const { topic } = publish;
-	if (
-		topic.length > settings.max_topic_length ||
-		levelCount(topic) > settings.max_topic_levels
-	) {
+	const { max_topic_length, max_topic_levels } = settings;
+	// A topic has at most one level more than characters: most need not be counted.
+	const isDeep =
+		topic.length >= max_topic_levels && levelCount(topic) > max_topic_levels;
+	if (topic.length > max_topic_length || isDeep) {
 		throw new ProtocolError(
 			ReasonCode.TopicNameInvalid,
 			"topic is above max_topic_length or max_topic_levels",

@@ -7,6 +7,7 @@ import {
 } from "./bytes.ts";
 import { PropertyId } from "./constants.ts";
 import { MAX_STRING_BYTES, publishFirstByte } from "./encode-publish.ts";
+import { type Layout, REFERENCE_BYTES } from "./layout.ts";
 import type { Family } from "./messages.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import type { Publish } from "./publish.ts";
@@ -19,41 +20,16 @@ import { ReasonCode } from "./reason-codes.ts";
  * Lives as long as its `Publish`: within one socket read.
  */
 
-export { publishFirstByte };
-
-/** From this size on a layout is handed to sockets by reference, so it has to own its bytes. */
-export const REFERENCE_BYTES = 16_384;
-
-/** A frame to be sent, apart from first byte and packet id, which the outbox sets. */
-export interface Layout {
-	readonly bytes: Buffer;
-	readonly start: number;
-	readonly end: number;
-	/** Absolute index into `bytes` of the two bytes of the packet id; -1 without one. */
-	readonly packetIdOffset: number;
-	/** May be kept beyond this call; false: `bytes` is borrowed from the socket read. */
-	readonly isOwned: boolean;
-}
-
 class FrameLayout implements Layout {
-	readonly bytes: Buffer;
-	readonly start: number;
+	readonly frame: Buffer;
+	readonly start = 0;
 	readonly end: number;
 	readonly packetIdOffset: number;
-	readonly isOwned: boolean;
 
-	constructor(
-		bytes: Buffer,
-		start: number,
-		end: number,
-		packetIdOffset: number,
-		isOwned: boolean,
-	) {
-		this.bytes = bytes;
-		this.start = start;
-		this.end = end;
+	constructor(frame: Buffer, packetIdOffset: number) {
+		this.frame = frame;
+		this.end = frame.length;
 		this.packetIdOffset = packetIdOffset;
-		this.isOwned = isOwned;
 	}
 }
 
@@ -74,9 +50,11 @@ export class Fanout {
 	 * @throws ProtocolError PacketTooLarge when it would be longer than MQTT can express
 	 */
 	layout(family: Family, withPacketId: boolean): Layout {
+		const { publish } = this;
+		if (publish.passesThrough(family, withPacketId)) return publish;
 		let layout = this.#get(family, withPacketId);
 		if (layout !== null) return layout;
-		layout = makeLayout(this.publish, family, withPacketId);
+		layout = encodeLayout(publish, family, withPacketId);
 		if (family === 5) {
 			if (withPacketId) this.#fiveWithId = layout;
 			else this.#five = layout;
@@ -89,32 +67,6 @@ export class Fanout {
 		if (family === 5) return withPacketId ? this.#fiveWithId : this.#five;
 		return withPacketId ? this.#threeWithId : this.#three;
 	}
-}
-
-function makeLayout(
-	publish: Publish,
-	family: Family,
-	withPacketId: boolean,
-): Layout {
-	const fits =
-		publish.family === family &&
-		publish.qos > 0 === withPacketId &&
-		publish.aliasAt === -1 &&
-		!publish.topicReplaced;
-	if (!fits) return encodeLayout(publish, family, withPacketId);
-	const { frame, start, end, topicEnd } = publish;
-	const packetIdOffset = withPacketId ? topicEnd : -1;
-	if (end - start < REFERENCE_BYTES)
-		return new FrameLayout(frame, start, end, packetIdOffset, false);
-	const copy = Buffer.allocUnsafeSlow(end - start);
-	frame.copy(copy, 0, start, end);
-	return new FrameLayout(
-		copy,
-		0,
-		copy.length,
-		withPacketId ? packetIdOffset - start : -1,
-		true,
-	);
 }
 
 function encodeLayout(
@@ -159,5 +111,5 @@ function encodeLayout(
 		at = publish.writeForwardable(bytes, at);
 	}
 	publish.frame.copy(bytes, at, publish.payloadStart, publish.end);
-	return new FrameLayout(bytes, 0, size, packetIdOffset, true);
+	return new FrameLayout(bytes, packetIdOffset);
 }

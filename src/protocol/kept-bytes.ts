@@ -10,17 +10,27 @@
 const SLAB_BYTES = 2048;
 const MAX_SHARED = 256;
 
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+/** The memory in which {@link reserveKept} has found room last. */
+export let keptBytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let slab = keptBytes;
 let used = 0;
 
-/** Uninitialised bytes to be kept. */
-export function allocateKept(size: number): Buffer {
-	if (size > MAX_SHARED) return Buffer.allocUnsafeSlow(size);
+/**
+ * Room for `size` uninitialised bytes to be kept. A place, not a view: a view is an object
+ * of 150 bytes, made for each message.
+ * @returns where they begin in {@link keptBytes}, until the next call
+ */
+export function reserveKept(size: number): number {
+	if (size > MAX_SHARED) {
+		keptBytes = Buffer.allocUnsafeSlow(size);
+		return 0;
+	}
 	if (used + size > SLAB_BYTES) {
 		slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
 		used = 0;
 	}
+	keptBytes = slab;
 	const start = used;
 	used += size;
-	return slab.subarray(start, used);
+	return start;
 }

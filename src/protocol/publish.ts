@@ -8,7 +8,7 @@ import {
 } from "./bytes.ts";
 import type { QoS } from "./constants.ts";
 import { encodePublish } from "./encode-publish.ts";
-import { allocateKept } from "./kept-bytes.ts";
+import { type Layout, REFERENCE_BYTES } from "./layout.ts";
 import type { ApplicationMessage, Family } from "./messages.ts";
 import {
 	ALIAS_SIZE,
@@ -20,7 +20,7 @@ import { TopicMemory } from "./topic-memory.ts";
 /**
  * PUBLISH, the packet that everything is about: decoded in a single pass, encoded in
  * one allocation. A `Publish` borrows its bytes from the socket read and is valid
- * until the handler that was given it returns; `toOwned` copies what is to be kept.
+ * until the handler that was given it returns; a `StoredMessage` copies what is to be kept.
  */
 
 export {
@@ -30,10 +30,8 @@ export {
 } from "./encode-publish.ts";
 export { TopicMemory };
 
-const NOTHING = Buffer.alloc(0);
-
 /** A PUBLISH passing through. All indexes are absolute, into `frame`. */
-export class Publish {
+export class Publish implements Layout {
 	/** Holds the whole packet from `start` to `end`; borrowed. */
 	readonly frame: Buffer;
 	readonly start: number;
@@ -125,6 +123,25 @@ export class Publish {
 		this.topicReplaced = true;
 	}
 
+	/**
+	 * As a `Layout`: its own frame is right for a receiver of this version, with or
+	 * without a packet id, as they are.
+	 */
+	passesThrough(family: Family, withPacketId: boolean): boolean {
+		return (
+			this.family === family &&
+			this.qos > 0 === withPacketId &&
+			this.aliasAt === -1 &&
+			!this.topicReplaced &&
+			this.end - this.start < REFERENCE_BYTES
+		);
+	}
+
+	/** Absolute index of the packet id; -1 with QoS 0. */
+	get packetIdOffset(): number {
+		return this.qos === 0 ? -1 : this.topicEnd;
+	}
+
 	/** A view on the frame: borrowed. */
 	get payload(): Buffer {
 		return this.frame.subarray(this.payloadStart, this.end);
@@ -160,20 +177,9 @@ export class Publish {
 		return at + this.frame.copy(target, at, from, this.propertiesEnd);
 	}
 
-	/** The message with bytes of its own: one allocation holds properties and payload. */
-	toOwned(): ApplicationMessage {
-		const length = this.forwardableLength;
-		const bytes = allocateKept(length + this.payloadLength);
-		if (length > 0) this.writeForwardable(bytes, 0);
-		this.frame.copy(bytes, length, this.payloadStart, this.end);
-		return {
-			topic: this.#topic,
-			qos: this.qos,
-			retain: this.retain,
-			payload: length === 0 ? bytes : bytes.subarray(length),
-			properties: length === 0 ? NOTHING : bytes.subarray(0, length),
-			expirySeconds: this.expirySeconds,
-		};
+	/** Copies the payload. */
+	writePayload(target: Buffer, at: number): void {
+		this.frame.copy(target, at, this.payloadStart, this.end);
 	}
 }
 

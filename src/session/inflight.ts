@@ -35,6 +35,8 @@ export class InflightEntry extends CommitTicket {
 	upstream: CommitTicket | null = null;
 	/** Set while it is in a window. */
 	owner: InflightOwner | null = null;
+	/** Its place in the order of the window: rises from one to the next. */
+	order = 0;
 
 	constructor(
 		message: StoredMessage,
@@ -75,10 +77,22 @@ export function firstPacketId(durability: "strict" | "relaxed"): number {
 	return durability === "strict" ? 1 : 1 + randomInt(MAX_PACKET_ID);
 }
 
-/** The window: entries by packet id, in the order in which they were sent. */
+/** The first size of the table, a power of two; most clients never have more in flight. */
+const FIRST_SLOTS = 16;
+
+/**
+ * The window: entries by packet id, in the order in which they were sent.
+ *
+ * Ids count up, so the lower bits of one are its place in a table a third larger than the
+ * window has been: no hashing, and nothing to allocate for a message. A new id is one
+ * whose place is free, so a message that is never acknowledged does not make it grow.
+ */
 export class Inflight {
-	readonly #entries = new Map<number, InflightEntry>();
+	#slots: (InflightEntry | null)[] = [];
+	#mask = -1;
+	#size = 0;
 	#lastPacketId: number;
+	#lastOrder = 0;
 
 	/** @param firstId the packet id of the first entry that has none; the others count up */
 	constructor(firstId: number) {
@@ -86,11 +100,12 @@ export class Inflight {
 	}
 
 	get size(): number {
-		return this.#entries.size;
+		return this.#size;
 	}
 
 	get(packetId: number): InflightEntry | undefined {
-		return this.#entries.get(packetId);
+		const entry = this.#slots[packetId & this.#mask];
+		return entry != null && entry.packetId === packetId ? entry : undefined;
 	}
 
 	/**
@@ -98,33 +113,56 @@ export class Inflight {
 	 * none or its id is taken. The caller has checked that the window has room.
 	 */
 	add(entry: InflightEntry, owner: InflightOwner): void {
-		if (entry.packetId === 0 || this.#entries.has(entry.packetId)) {
+		if (4 * ++this.#size > 3 * this.#slots.length) this.#grow();
+		if (entry.packetId === 0 || this.get(entry.packetId) !== undefined) {
 			entry.packetId = this.#freePacketId();
 		}
 		entry.owner = owner;
-		this.#entries.set(entry.packetId, entry);
+		entry.order = ++this.#lastOrder;
+		// Only an id of an earlier connection can find its place taken.
+		while (this.#slots[entry.packetId & this.#mask] !== null) this.#grow();
+		this.#slots[entry.packetId & this.#mask] = entry;
 	}
 
+	/** Nothing when it is not in the window. */
 	remove(entry: InflightEntry): void {
 		entry.owner = null;
-		this.#entries.delete(entry.packetId);
+		const at = entry.packetId & this.#mask;
+		if (this.#slots[at] !== entry) return;
+		this.#slots[at] = null;
+		this.#size--;
 	}
 
-	entries(): IterableIterator<InflightEntry> {
-		return this.#entries.values();
+	/** In the order in which they were added. */
+	entries(): InflightEntry[] {
+		return this.#slots
+			.filter((entry) => entry !== null)
+			.sort((one, other) => one.order - other.order);
 	}
 
 	clear(): void {
-		for (const entry of this.#entries.values()) entry.owner = null;
-		this.#entries.clear();
+		for (const entry of this.#slots) if (entry !== null) entry.owner = null;
+		this.#slots = [];
+		this.#mask = -1;
+		this.#size = 0;
 	}
 
 	#freePacketId(): number {
 		let id = this.#lastPacketId;
 		do {
 			id = id === MAX_PACKET_ID ? 1 : id + 1;
-		} while (this.#entries.has(id)); // [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1]
+		} while (this.#slots[id & this.#mask] !== null); // [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1]
 		this.#lastPacketId = id;
 		return id;
+	}
+
+	/** Doubles the table: entries that were apart stay apart. */
+	#grow(): void {
+		const old = this.#slots;
+		const length = old.length === 0 ? FIRST_SLOTS : 2 * old.length;
+		this.#slots = new Array<InflightEntry | null>(length).fill(null);
+		this.#mask = length - 1;
+		for (const entry of old)
+			if (entry !== null) this.#slots[entry.packetId & this.#mask] = entry;
 	}
 }

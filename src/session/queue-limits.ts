@@ -56,7 +56,7 @@ function overflowOf(
 /** The limit that one more message would pass; null when there is room. */
 function exhaustedKey(session: Session, message: StoredMessage): string | null {
 	const { settings, counters } = session.context;
-	const bytes = message.payload.length;
+	const bytes = message.payloadLength;
 	if (waitingMessages(session) >= maxMessages(session)) {
 		return session.outbound === null
 			? "max_offline_messages"
@@ -86,7 +86,7 @@ function makeRoom(
 	if (isOfAll && waitingMessages(session) === 0) return false;
 	// While the oldest are being dropped the queue may stand above its limit for a moment.
 	const isFarAbove = waitingMessages(session) >= 2 * maxMessages(session);
-	const isTooLarge = message.payload.length > settings.max_queued_bytes;
+	const isTooLarge = message.payloadLength > settings.max_queued_bytes;
 	if (isFarAbove || isTooLarge) return false;
 	dropOldest(session);
 	return true;

@@ -15,9 +15,7 @@ import type { Subscription } from "./subscription.ts";
 
 /** What a message counts in its queue: the bytes of topic, payload and properties. */
 export function countedBytes(message: StoredMessage): number {
-	return (
-		message.topic.length + message.payload.length + message.properties.length
-	);
+	return message.topic.length + message.bodyLength;
 }
 
 /**
@@ -73,7 +71,7 @@ export function restoreEntry(
 ): InflightEntry {
 	const { messageBudget } = session.context;
 	const entry = new InflightEntry(
-		new StoredMessage(
+		StoredMessage.adopt(
 			queued.message,
 			monotonicExpiry(session, queued.expiresAtWallMs),
 			messageBudget,
@@ -97,7 +95,7 @@ export function replayEntry(
 	subscription: Subscription,
 	record: RetainedRecord,
 ): InflightEntry {
-	const message = new StoredMessage(
+	const message = StoredMessage.adopt(
 		record.message,
 		monotonicExpiry(session, record.expiresAtWallMs),
 		session.context.messageBudget,

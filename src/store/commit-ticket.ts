@@ -10,6 +10,18 @@
  */
 export abstract class CommitTicket {
 	#pending = 0;
+	#holds = 0;
+
+	/** Nobody but its owner has held it since {@link renew}: nobody else knows of it. */
+	get isUnshared(): boolean {
+		return this.#holds === 1;
+	}
+
+	/** To be used again for something else, when nobody else knows of it. */
+	protected renew(): void {
+		this.#pending = 0;
+		this.#holds = 0;
+	}
 
 	get isPending(): boolean {
 		return this.#pending > 0;
@@ -17,6 +29,7 @@ export abstract class CommitTicket {
 
 	hold(): void {
 		this.#pending++;
+		this.#holds++;
 	}
 
 	settle(): void {

@@ -2,6 +2,7 @@ import type { Clock, TimerHandle } from "../platform/clock.ts";
 import { matches } from "../protocol/topic.ts";
 import type { Operation } from "./operation.ts";
 import type { RetainedRecord, StoreCounters } from "./store.ts";
+import { bodyLength } from "./stored-message.ts";
 import { type WriteRule, WriteRules } from "./write-rules.ts";
 
 /**
@@ -216,5 +217,5 @@ export class LazyRetained {
 function entryBytes({ text, message }: Operation): number {
 	const bytes = ENTRY_BYTES + (text?.length ?? 0);
 	if (message === null) return bytes;
-	return bytes + message.payload.length + message.properties.length;
+	return bytes + bodyLength(message);
 }

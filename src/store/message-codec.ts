@@ -2,6 +2,7 @@ import type { QoS } from "../protocol/constants.ts";
 import type { ApplicationMessage } from "../protocol/messages.ts";
 import type { ByteReader, ByteWriter } from "./byte-writer.ts";
 import type { StoredWill } from "./store.ts";
+import { bodyLength } from "./stored-message.ts";
 
 /**
  * Application messages and wills in the store's binary form, and the small integers
@@ -23,11 +24,7 @@ export function flagsRetain(flags: number): boolean {
 
 /** Topic, property and payload bytes: what queues and retained messages are counted in. */
 export function messageBytes(message: ApplicationMessage): number {
-	return (
-		Buffer.byteLength(message.topic) +
-		message.properties.length +
-		message.payload.length
-	);
+	return Buffer.byteLength(message.topic) + bodyLength(message);
 }
 
 export function writeMessage(

@@ -3,6 +3,7 @@ import { ByteWriter } from "./byte-writer.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
 import { BodyPlace, type Operation, OperationKind } from "./operation.ts";
 import { QueuePart } from "./store.ts";
+import { bodyLength } from "./stored-message.ts";
 import type { AnyRequest } from "./worker-link.ts";
 
 /**
@@ -97,7 +98,6 @@ export function operationBytes(
 	const { message, text, value } = operation;
 	let bytes = OPERATION_BYTES + (text?.length ?? 0) + (value?.length ?? 0);
 	if (message !== null && withMessage)
-		bytes +=
-			message.topic.length + message.properties.length + message.payload.length;
+		bytes += message.topic.length + bodyLength(message);
 	return bytes;
 }

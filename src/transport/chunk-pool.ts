@@ -6,7 +6,7 @@
 
 /** Bytes of each size class, ascending. */
 const CHUNK_SIZES = [1024, 4096, 16_384, 65_536] as const;
-export const LARGEST_CLASS = CHUNK_SIZES.length - 1;
+export const LARGEST_CHUNK = CHUNK_SIZES[3];
 
 /** The smallest class that holds `bytes`; the largest when none does. */
 export function chunkClassFor(bytes: number): number {

@@ -10,35 +10,32 @@
  *                  |   start of what no segment covers yet          v
  *                  +-------------------- pool 1K 4K 16K 64K <-------+
  *
- * The usual turn has one chunk and no batch: taken from the pool, filled, written,
- * given back. Ranges of 16 KiB or more are not copied but become segments of their
- * own between two parts of a chunk. When the system refuses bytes, the write is in
- * flight until `onDrain`, and what is appended meanwhile waits in new chunks.
+ * The usual turn has one chunk, which moves into a larger one when it is full, and no
+ * batch: taken, filled, written, given back. Ranges of 16 KiB or more are not copied but
+ * become segments of their own. When the system refuses bytes, the write is in flight
+ * until `onDrain`, and what is appended meanwhile waits in new chunks.
  *
  * The budget is charged for memory held: whole chunks, and each referenced buffer
  * once per budget (shared-references.ts).
  */
 
 import type { ByteBudget } from "../platform/byte-budget.ts";
+import { REFERENCE_BYTES } from "../protocol/layout.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import {
 	type ChunkPool,
 	chunkClassFor,
-	LARGEST_CLASS,
+	LARGEST_CHUNK,
 	NO_CHUNK,
 } from "./chunk-pool.ts";
 import type { FlushLoop } from "./flush-loop.ts";
 import { type OutboxOwner, OutputBatch } from "./output-batch.ts";
 import type { SharedReferences } from "./shared-references.ts";
 
-/** Ranges from this size on are kept by reference. */
-export const REFERENCE_BYTES = 16 * 1024;
-
-/** More than this is written before the turn ends, so that a burst does not pile up. */
+/** More is written before the turn ends, so that a burst does not pile up. */
 const EARLY_FLUSH_BYTES = 64 * 1024;
 
-/** The list for a write of one buffer; streams do not keep the list. */
-const single: Buffer[] = [NO_CHUNK];
+const single: Buffer[] = [NO_CHUNK]; // streams do not keep the list
 
 export class Outbox {
 	/** Above this many pending bytes {@link isCongested} holds. */
@@ -86,9 +83,7 @@ export class Outbox {
 
 	/** Bytes appended that the system has not taken. */
 	get pendingBytes(): number {
-		return (
-			this.#queuedBytes + (this.#isBlocked ? this.#stream.pendingBytes : 0)
-		);
+		return this.#queuedBytes + this.inFlightBytes;
 	}
 
 	/** Of what is in flight, what the system has not taken: falls whenever the peer takes something. */
@@ -96,7 +91,7 @@ export class Outbox {
 		return this.#isBlocked ? this.#stream.pendingBytes : 0;
 	}
 
-	/** The peer is slow (never before the system has refused bytes): the caller decides what still goes in. */
+	/** The peer is slow; never before the system has refused bytes. */
 	get isCongested(): boolean {
 		return this.#isBlocked && this.pendingBytes > this.highWaterBytes;
 	}
@@ -147,7 +142,7 @@ export class Outbox {
 		this.#appended();
 	}
 
-	/** Adds a four-byte PUBACK, PUBREC, PUBREL or PUBCOMP. */
+	/** Adds a PUBACK, PUBREC, PUBREL or PUBCOMP of four bytes. */
 	appendAck(firstByte: number, packetId: number): void {
 		if (this.#isClosed) return;
 		const at = this.#reserve(4);
@@ -173,8 +168,7 @@ export class Outbox {
 		if (this.#isBlocked || this.#queuedBytes === 0) return;
 		this.#sizeClass = chunkClassFor(this.#queuedBytes);
 		this.#queuedBytes = 0;
-		// A write may call back into this outbox (an in-process peer answers at once): it
-		// finds an empty outbox that is blocked.
+		// A write may call back (an in-process peer answers at once): it finds us blocked.
 		this.#isBlocked = true;
 		if (this.#sealed === null) this.#flushChunk();
 		else this.#flushBatch(this.#sealed);
@@ -209,21 +203,28 @@ export class Outbox {
 		else if (!this.isListed) this.#loop.markDirty(this);
 	}
 
+	/** A larger chunk, with what no segment covers yet: another segment would cost more. */
 	#nextChunk(length: number): void {
-		let sizeClass = Math.max(chunkClassFor(length), this.#sizeClass);
 		const full = this.#chunk;
-		if (full !== NO_CHUNK) {
-			this.#seal().chunks.push(full);
-			const next = chunkClassFor(full.length) + 1;
-			sizeClass = Math.min(Math.max(sizeClass, next), LARGEST_CLASS);
-		}
-		this.#chunk = this.#pool.take(sizeClass);
+		const open = this.#end - this.#start;
+		// What waits for a slow peer is held for long: in chunks that fit.
+		const most = this.#isBlocked ? REFERENCE_BYTES : LARGEST_CHUNK;
+		const moves = open + length <= most;
+		const least = Math.min(full.length + 1, most);
+		const wanted = Math.max(length + (moves ? open : 0), least);
+		const sizeClass = Math.max(chunkClassFor(wanted), this.#sizeClass);
+		const chunk = this.#pool.take(sizeClass);
+		this.#budget.charge(chunk.length);
+		if (moves) full.copy(chunk, 0, this.#start, this.#end);
+		else this.#seal();
+		if (this.#start > 0) this.#sealed?.chunks.push(full);
+		else if (full !== NO_CHUNK) this.#giveBack(full);
+		this.#chunk = chunk;
 		this.#start = 0;
-		this.#end = 0;
-		this.#budget.charge(this.#chunk.length);
+		this.#end = moves ? open : 0;
 	}
 
-	/** Closes the open part of the chunk as a segment; the chunk may be filled further. */
+	/** Makes the open part of the chunk a segment; the chunk may be filled further. */
 	#seal(): OutputBatch {
 		this.#sealed ??= new OutputBatch();
 		if (this.#end > this.#start) {
@@ -318,8 +319,7 @@ export class Outbox {
 	#detachChunk(): Buffer {
 		const chunk = this.#chunk;
 		this.#chunk = NO_CHUNK;
-		this.#start = 0;
-		this.#end = 0;
+		this.#start = this.#end = 0;
 		return chunk;
 	}
 

@@ -10,6 +10,7 @@ import { Publish } from "../../src/protocol/publish.ts";
 import { decodeAny } from "../fixtures/decode-frame.ts";
 import { frameOf } from "../fixtures/frame-text.ts";
 import { invalidPackets, validPackets } from "../fixtures/packets.ts";
+import { ownedCopy } from "../support/owned-copy.ts";
 import { mutate, Random } from "./mutate.ts";
 
 /**
@@ -101,7 +102,7 @@ export class FuzzRun {
 
 function sendOn(publish: Publish): void {
 	if (publish.topic === "") publish.topic = "resolved";
-	const owned = publish.toOwned();
+	const owned = ownedCopy(publish);
 	const fanout = new Fanout(publish);
 	for (const family of [3, 5] as const) {
 		fanout.layout(family, false);

@@ -15,6 +15,7 @@ import { isValidUtf8 } from "../../src/protocol/topic.ts";
 import { decodeFrame } from "../fixtures/decode-frame.ts";
 import { frameOf } from "../fixtures/frame-text.ts";
 import { validPackets } from "../fixtures/packets.ts";
+import { ownedCopy } from "../support/owned-copy.ts";
 
 /** What MQTT calls a string: any Unicode but U+0000. */
 const text = fc
@@ -81,7 +82,7 @@ t.test(
 		fc.assert(
 			fc.property(message, (original) => {
 				return t.strictSame(
-					{ ...Publish.fromMessage(original).toOwned() },
+					{ ...ownedCopy(Publish.fromMessage(original)) },
 					{ ...original },
 				);
 			}),
@@ -116,7 +117,7 @@ t.test("every layout of a fanout decodes to the same message", (t) => {
 				if (isReplaced) publish.topic = `${original.topic}x`;
 				const layout = new Fanout(publish).layout(to, withPacketId);
 				const sent = Buffer.from(
-					layout.bytes.subarray(layout.start, layout.end),
+					layout.frame.subarray(layout.start, layout.end),
 				);
 				sent[0] = withPacketId ? 0x32 : 0x30;
 				if (withPacketId)
@@ -125,7 +126,7 @@ t.test("every layout of a fanout decodes to the same message", (t) => {
 				const hasProperties = from === 5 && to === 5;
 				return t.strictSame(
 					{
-						...arrived.toOwned(),
+						...ownedCopy(arrived),
 						packetId: arrived.packetId,
 						alias: arrived.topicAlias,
 					},

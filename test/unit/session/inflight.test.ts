@@ -38,17 +38,32 @@ t.test(
 		const owner = new NotingOwner();
 		const first = entryOf();
 		inflight.add(first, owner);
-		for (let i = 2; i <= 65_535; i++) {
+		const given = new Set<number>();
+		for (let i = 0; i < 2 * 65_535; i++) {
 			const entry = entryOf();
 			inflight.add(entry, owner);
+			given.add(entry.packetId);
 			inflight.remove(entry);
 		}
-		const next = entryOf();
-		inflight.add(next, owner);
 		t.equal(first.packetId, 1);
-		t.equal(next.packetId, 2, "1 is still in use");
+		t.notOk(given.has(1), "1 is still in use");
+		t.ok(given.has(2) && given.has(65_535));
+		t.ok(given.size > 60_000, "few ids are passed over for one in use");
+		t.equal(Math.max(...given), 65_535);
+		t.equal(inflight.get(1), first);
 	},
 );
+
+t.test("a full window finds an id for each entry", async (t) => {
+	const inflight = new Inflight(1);
+	const owner = new NotingOwner();
+	const entries = Array.from({ length: 65_535 }, () => entryOf());
+	for (const entry of entries) inflight.add(entry, owner);
+	t.equal(new Set(entries.map((each) => each.packetId)).size, 65_535);
+	t.strictSame(inflight.entries(), entries);
+	for (const entry of entries) inflight.remove(entry);
+	t.equal(inflight.size, 0);
+});
 
 t.test(
 	"ids count up from the first of the run and begin again at 1",

@@ -267,8 +267,7 @@ t.test("a long queue is read page by page, in order", async (t) => {
 		await turns(2);
 		const [note] = outlet.take();
 		received.push(note?.split(" ")[0] ?? "nothing");
-		const packetId = session.outbound?.inflight.entries().next()
-			.value?.packetId;
+		const packetId = session.outbound?.inflight.entries()[0]?.packetId;
 		acknowledge(session, packetId ?? 0);
 		if (i === 100) deliver("300");
 		await committed(context.store);

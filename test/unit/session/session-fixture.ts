@@ -235,7 +235,7 @@ export function entryOf(
 	budget = new ByteBudget("messages", Infinity, "none"),
 	rest: { qos?: QoS; sequence?: number; payload?: string } = {},
 ): InflightEntry {
-	const message = new StoredMessage(
+	const message = StoredMessage.adopt(
 		{
 			topic: "a/b",
 			qos: 2,

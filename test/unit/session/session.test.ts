@@ -167,7 +167,7 @@ t.test("inherits a message as it would take a new one", async (t) => {
 	const session = makeSession(context);
 	const shared = subscriptionOf(session, "$share/g/#", { qos: 1 });
 	const stored = () =>
-		new StoredMessage(
+		StoredMessage.adopt(
 			message("a/b", "m", { qos: 2 }),
 			Infinity,
 			context.messageBudget,
@@ -188,7 +188,7 @@ t.test(
 		const context = makeContext();
 		const session = makeSession(context);
 		const shared = subscriptionOf(session, "$share/g/#", { qos: 0 });
-		const stored = new StoredMessage(
+		const stored = StoredMessage.adopt(
 			message("a/b", "m"),
 			Infinity,
 			context.messageBudget,

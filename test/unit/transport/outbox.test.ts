@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import t from "tap";
 import { ByteBudget } from "../../../src/platform/byte-budget.ts";
+import { REFERENCE_BYTES } from "../../../src/protocol/layout.ts";
 import type {
 	ByteStream,
 	StreamInfo,
 } from "../../../src/transport/byte-stream.ts";
 import { FlushLoop } from "../../../src/transport/flush-loop.ts";
-import { Outbox, REFERENCE_BYTES } from "../../../src/transport/outbox.ts";
+import { Outbox } from "../../../src/transport/outbox.ts";
 import { TcpListener } from "../../../src/transport/tcp.ts";
 import {
 	Acceptor,
@@ -448,4 +449,23 @@ t.test("a peer that does not read congests only its own outbox", async (t) => {
 	await eventually(() => slowBytes === sent && toSlow.pendingBytes === 0);
 	t.ok(isRight);
 	t.equal(budget.used, 0);
+});
+
+t.test("many small packets leave as one segment", (t) => {
+	const stream = new FakeStream();
+	const loop = new FlushLoop();
+	const budget = new ByteBudget("outboxes", 1e9, "memory_limit");
+	const outbox = new Outbox(stream, loop, budget, 1e6);
+	const packet = Buffer.alloc(90, 1);
+	for (let i = 0; i < 500; i++) outbox.append(packet);
+	loop.flush();
+	t.equal(stream.writes, 1);
+	t.equal(
+		stream.taken.length,
+		1,
+		"copied into larger chunks while they gather",
+	);
+	t.equal(stream.bytes.length, 500 * 90);
+	t.equal(budget.used, 0);
+	t.end();
 });
