@@ -20,7 +20,12 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { bundle, bundledPackages, sqliteVersion } from "./bundle.mjs";
+import {
+	binaryScripts,
+	bundle,
+	bundledPackages,
+	sqliteVersion,
+} from "./bundle.mjs";
 import { licenceTexts, nodeLicence } from "./licences.mjs";
 import { expectedError, npmCommand, projectFolder } from "./runtime.mjs";
 import { runtimeFlags } from "./runtime-flags.mjs";
@@ -61,7 +66,7 @@ async function inject(arch, output) {
 	const before = { HOME: process.env.HOME, TMPDIR: process.env.TMPDIR };
 	try {
 		fillPkgCache(home, arch, version);
-		copyFileSync(join(buildFolder, "broker.cjs"), join(home, "broker.cjs"));
+		copyFileSync(binaryScripts.entry, join(home, "broker.cjs"));
 		writeFileSync(join(home, "LICENSES"), binaryLicences());
 		// pkg finds the runtime below HOME and works in a folder below TMPDIR; the path of the
 		// script goes into the binary as it is given here, relative to that folder.
@@ -81,6 +86,7 @@ async function inject(arch, output) {
 				seaConfig: {
 					main: "../broker.cjs",
 					assets: {
+						...binaryScripts.assets,
 						"better_sqlite3.node": strippedAddon(arch),
 						LICENSES: join(home, "LICENSES"),
 						"broker.conf": join(projectFolder, "broker.conf"),

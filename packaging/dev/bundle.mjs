@@ -1,5 +1,6 @@
 // Builds build/broker.cjs: the whole broker as one CommonJS file. The store's worker thread is
-// bundled on its own and embedded as text, because a single binary has no file to start it from.
+// bundled on its own and embedded as text, because there is no file to start it from; in a
+// binary it is a script beside the program, which begins first (src/entry.ts).
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -11,6 +12,7 @@ const buildFolder = join(projectFolder, "build");
 const sourceFolder = join(projectFolder, "src");
 const packagesFile = join(buildFolder, "broker.cjs.packages.json");
 const workerEntry = join(projectFolder, "src/store/worker.ts");
+const firstEntry = join(projectFolder, "src/entry.ts");
 const mainEntry = join(projectFolder, "src/main.ts");
 
 /** Functions of Node's that the running broker does not call, or not before it serves: their modules wait for that. */
@@ -137,21 +139,34 @@ export function sqliteVersion() {
 	)[1];
 }
 
-/** Writes build/broker.cjs and the licences of what is in it; returns the exit code. */
+/** The scripts of a single binary: the first one, and assets by their names. */
+export const binaryScripts = {
+	entry: join(buildFolder, "entry.cjs"),
+	assets: {
+		"broker.js": join(buildFolder, "broker.js"),
+		"store-worker.js": join(buildFolder, "store-worker.js"),
+	},
+};
+
+/**
+ * Writes build/broker.cjs and the licences of what is in it, and the same program in the
+ * parts of which a binary is made; returns the exit code.
+ */
 export async function bundle() {
 	const { build } = await import("esbuild");
-	const worker = await build({ ...shared, entryPoints: [workerEntry] });
-	const main = await build({
-		...shared,
-		entryPoints: [mainEntry],
-		define: {
-			...shared.define,
-			__STORE_WORKER_SOURCE__: JSON.stringify(scriptOf(worker)),
-			__BROKER_VERSION__: JSON.stringify(projectVersion()),
-			__BROKER_COMMIT__: JSON.stringify(commit()),
-			__SQLITE_VERSION__: JSON.stringify(sqliteVersion()),
-		},
+	const define = {
+		...shared.define,
+		__BROKER_VERSION__: JSON.stringify(projectVersion()),
+		__BROKER_COMMIT__: JSON.stringify(commit()),
+		__SQLITE_VERSION__: JSON.stringify(sqliteVersion()),
+	};
+	const make = (entry, more = {}) =>
+		build({ ...shared, entryPoints: [entry], define: { ...define, ...more } });
+	const worker = await make(workerEntry);
+	const main = await make(mainEntry, {
+		__STORE_WORKER_SOURCE__: JSON.stringify(scriptOf(worker)),
 	});
+	writeBinaryScripts(worker, await make(mainEntry), await make(firstEntry));
 	mkdirSync(buildFolder, { recursive: true });
 	const output = join(buildFolder, "broker.cjs");
 	writeFileSync(output, `#!/usr/bin/env node\n${scriptOf(main)}`);
@@ -163,6 +178,18 @@ export async function bundle() {
 		`build/broker.cjs (${Math.ceil(statSync(output).size / 1024)} KiB)`,
 	);
 	return 0;
+}
+
+function writeBinaryScripts(worker, main, first) {
+	mkdirSync(buildFolder, { recursive: true });
+	writeFileSync(binaryScripts.entry, scriptOf(first));
+	const { assets } = binaryScripts;
+	writeFileSync(assets["store-worker.js"], scriptOf(worker));
+	// As entry.ts calls it.
+	writeFileSync(
+		assets["broker.js"],
+		`(function(require,__filename,__STORE_WORKER__){${scriptOf(main)}})`,
+	);
 }
 
 function scriptOf(result) {

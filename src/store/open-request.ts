@@ -1,3 +1,4 @@
+import { heapCeilingMegabytes } from "../platform/heap-ceiling.ts";
 import { findSqliteAddon } from "./sqlite-addon.ts";
 import type { StoreOptions } from "./store-options.ts";
 import type { AnyRequest } from "./worker-link.ts";
@@ -25,5 +26,6 @@ export function openRequest(
 		ballastDelayMs: options.ballastDelayMs ?? BALLAST_DELAY_MS,
 		afterCrash: options.wasKilled?.() ?? false,
 		resetState: options.resetState ?? false,
+		heapMegabytes: heapCeilingMegabytes(),
 	};
 }

@@ -25,6 +25,8 @@ export interface OpenRequest {
 	readonly afterCrash: boolean;
 	/** Moves the state aside and begins with none. */
 	readonly resetState: boolean;
+	/** The ceiling of the thread's heap: it may have begun before that was known. */
+	readonly heapMegabytes: number;
 }
 
 export interface CommitRequest {

@@ -1,10 +1,15 @@
 import { parentPort } from "node:worker_threads";
 import { collectGarbage } from "../platform/collector.ts";
+import {
+	heapCeilingMegabytes,
+	lowerHeapCeiling,
+} from "../platform/heap-ceiling.ts";
 import { LoopWatch } from "../platform/loop-watch.ts";
 import { StateTools } from "./state-tools.ts";
 import { StoreEngine } from "./store-engine.ts";
 import { StoreRefusal } from "./store-refusal.ts";
 import type {
+	OpenRequest,
 	ToolRequest,
 	WorkerReply,
 	WorkerRequest,
@@ -25,8 +30,15 @@ port.on("message", (request: WorkerRequest) => {
 	if (request.type === "tool") port.postMessage(runTool(request));
 	else if (request.type === "watch") new LoopWatch(request.watch).start();
 	else if (request.type === "collect") collectGarbage(true);
-	else engine.handle(request);
+	else {
+		if (request.type === "open") limitHeap(request);
+		engine.handle(request);
+	}
 });
+
+function limitHeap({ heapMegabytes }: OpenRequest): void {
+	if (heapMegabytes < heapCeilingMegabytes()) lowerHeapCeiling(heapMegabytes);
+}
 
 function runTool(request: ToolRequest): WorkerReply {
 	const { id } = request;

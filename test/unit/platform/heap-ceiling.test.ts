@@ -35,3 +35,13 @@ t.test("a leak ends the process there", async (t) => {
 	const leaked = Number(stdout.trim().split("\n").at(-1));
 	t.ok(leaked > 24e6 && leaked < 80e6, `after ${leaked} bytes`);
 });
+
+t.test("a thread's ceiling is its own", async (t) => {
+	const inThread = `import(${JSON.stringify(module)}).then(({ heapCeilingMegabytes, lowerHeapCeiling }) => { lowerHeapCeiling(64); console.log(heapCeilingMegabytes()) })`;
+	const { stdout } = run(
+		`new (await import("node:worker_threads")).Worker(${JSON.stringify(inThread)}, { eval: true }).on("exit", () => console.log(heapCeilingMegabytes()))`,
+	);
+	const [thread, main] = stdout.trim().split("\n").map(Number);
+	t.ok(Number(thread) >= 64 && Number(thread) < 80, `${thread} MB`);
+	t.ok(Number(main) > 900, `${main} MB`);
+});
