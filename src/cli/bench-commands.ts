@@ -36,7 +36,7 @@ export const benchCommands: readonly CommandSpec<CliCall>[] = [
 		operands: benchShapes.join("|"),
 		summary: "put load on an MQTT broker and measure it",
 		about: [
-			"connect makes CLIENTS connections and holds them. fanin: each publisher has a topic of its own, every subscriber takes all. fanout: one topic for all. pair: publisher i to subscriber i. pub and sub are one side alone, in a process each when one core is not enough for both.",
+			"connect makes CLIENTS connections and holds them. fanin: each publisher has a topic of its own, every subscriber takes all. fanout: one topic for all. pair: publisher i to subscriber i. pub and sub are one side alone, in a process each when one core is not enough for both. offline: messages for persistent subscribers that are away, and then all come back. retained: topics with a message each, and then a subscriber to all.",
 			"Any MQTT broker will do. Without a rate, publishers send as fast as window and lag allow, which shows what the broker can do. With a rate, latency counts from the time at which a message was due.",
 			"It prints rates, latencies, loss, duplicates and order, and the broker's memory and CPU time when its process is on this machine. A line each second is on standard error. It ends by itself; after an interrupt it prints the figures so far.",
 			"The exit code is 0 when every limit holds, 1 when one does not or the broker cannot be reached, 2 for wrong arguments, 130 after an interrupt.",

@@ -17,6 +17,8 @@ export const benchShapes = [
 	"fanin",
 	"fanout",
 	"pair",
+	"offline",
+	"retained",
 ] as const;
 
 export type BenchShape = (typeof benchShapes)[number];
@@ -84,7 +86,7 @@ export const benchFields = defineFragment({
 			"subscribers",
 			"integer",
 			"1",
-			"how many subscribe; fanout: 100, pair: 10",
+			"how many subscribe; fanout: 100, pair and offline: 10",
 			{ min: 1, max: 1_000_000 },
 		),
 		row(
@@ -108,12 +110,18 @@ export const benchFields = defineFragment({
 			"topic",
 			"text",
 			"",
-			"where publishers publish: %i is the publisher's number, %t one of --topics, %c one of --to-ids",
+			"where publishers publish: %i is the publisher's number, %t one of --topics (%g its thousand), %c one of --to-ids",
 		),
-		row("topics", "integer", "1", "topics that each publisher takes in turn", {
-			min: 1,
-			max: 1_000_000,
-		}),
+		row(
+			"topics",
+			"integer",
+			"1",
+			"topics that each publisher takes in turn; retained: 1000",
+			{
+				min: 1,
+				max: 1_000_000,
+			},
+		),
 		row(
 			"to_ids",
 			"text",
@@ -125,6 +133,12 @@ export const benchFields = defineFragment({
 			"text",
 			"",
 			"what subscribers subscribe to, when it does not follow from the topic; %i is the subscriber's number",
+		),
+		row(
+			"keep",
+			"flag",
+			"off",
+			"offline, retained: leave the sessions and messages of the run in the broker",
 		),
 		row(
 			"extra_filters",
@@ -190,7 +204,7 @@ export const benchFields = defineFragment({
 			"count",
 			"integer",
 			"0",
-			"end after so many messages of each publisher; 0 for the end by time",
+			"end after so many messages of each publisher; 0 for the end by time; offline: 1000",
 			{ max: 1_000_000_000 },
 		),
 		row(

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { BenchResult } from "../../src/cli/bench/result.ts";
 import { spawnBroker } from "../support/spawn-broker.ts";
+import { command } from "./admin-commands.ts";
 import { runBroker, startByHand } from "./run-broker.ts";
 import { until } from "./waiting.ts";
 
@@ -118,6 +119,34 @@ t.test("a storm of connections", async (t) => {
 	t.match(result, { connected: 300, refused: 0, disconnects: 0 });
 	t.equal(result.connectMicros.count, 300);
 	t.ok((result.broker?.rssStartBytes ?? 0) > 0);
+});
+
+t.test("what waits for subscribers, and what is retained", async (t) => {
+	const broker = await spawnBroker(t, {
+		config: { max_offline_messages: "unlimited" },
+	});
+	const at = `--port ${broker.port} --duration 60s`;
+	const queued = await bench(t, `offline --subscribers 3 --count 400 ${at}`);
+	t.equal(queued.code, 0);
+	t.match(queued.result, {
+		sent: 1200,
+		acknowledged: 1200,
+		received: 1200,
+		lost: 0,
+		duplicates: 0,
+		reordered: 0,
+		latencyMicros: null,
+	});
+	t.ok((queued.result.storing?.rate ?? 0) > 0);
+	for (const filter of ["", " --filter #"]) {
+		// The second finds nothing of the first: it has cleaned up.
+		const words = `retained --topics 1500 --mqtt 5${filter} ${at}`;
+		const { code, result } = await bench(t, words);
+		t.equal(code, 0);
+		t.match(result, { sent: 1500, received: 1500, lost: 0, foreign: 0 });
+	}
+	const { stdout } = await command(t, broker, ["session", "list", "--json"]);
+	t.notMatch(stdout, "bench-", "no session is left");
 });
 
 t.test("a scenario file with limits decides the exit code", async (t) => {

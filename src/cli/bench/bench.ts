@@ -7,6 +7,8 @@
  *     fanin     every publisher has its topic, all subscribers take all
  *     fanout    one topic for all
  *     pair      publisher i to subscriber i
+ *     offline   messages for subscribers that are away   halves.ts
+ *     retained  many topics, and then a subscriber to all
  *
  * For programs: `broker bench fanout --subscribers 100 --qos 1 --json` prints one object on
  * standard output, `{"scenarios": [BenchResult, ...], "passed": true}` with BenchResult as in

@@ -28,6 +28,14 @@ export interface Credentials {
 	readonly password: string | null;
 }
 
+export interface JoinOptions {
+	/** A connection that fails is counted, and no more. */
+	readonly goesOn?: boolean;
+	/** Whether sessions outlive connections; as the scenario says when absent. */
+	readonly isPersistent?: boolean;
+	prepare?(connection: BenchConnection): Promise<void>;
+}
+
 export class Crowd {
 	readonly reading = new ReadBuffer();
 	readonly connections: BenchConnection[] = [];
@@ -54,6 +62,11 @@ export class Crowd {
 		this.#pings = setInterval(() => {
 			for (const connection of this.connections) connection.ping();
 		}, PING_MS);
+		signal.addEventListener("abort", () => {
+			// Who waits for an answer still is not waited for.
+			for (const connection of this.connections)
+				if (!connection.isOpen) connection.destroy();
+		});
 	}
 
 	get family(): Family {
@@ -71,20 +84,19 @@ export class Crowd {
 	/**
 	 * Connects clients of one kind.
 	 * @param prepare what each does once it is connected, before the next takes its place
+	 * @returns those that were begun before the end of the run
 	 * @throws ConnectionFailure the first, unless `goesOn`
 	 */
 	async join(
 		count: number,
 		kind: Kind,
 		owner: ConnectionOwner,
-		options: {
-			readonly goesOn?: boolean;
-			prepare?(connection: BenchConnection): Promise<void>;
-		} = {},
+		options: JoinOptions = {},
 	): Promise<BenchConnection[]> {
 		const { concurrency, connect_rate } = this.#scenario;
 		const joined: BenchConnection[] = [];
 		const began = performance.now();
+		const isPersistent = options.isPersistent ?? this.#scenario.persistent;
 		let next = 0;
 		const work = async () => {
 			while (next < count && !this.#signal.aborted) {
@@ -95,12 +107,15 @@ export class Crowd {
 				const connection = this.#make(index, kind, owner);
 				joined[index] = connection;
 				try {
-					await inTime(this.#open(connection), connection);
+					await inTime(this.#open(connection, isPersistent), connection);
 					await inTime(options.prepare?.(connection), connection);
 				} catch (error) {
 					connection.destroy();
+					if (this.#signal.aborted) return;
 					this.#count(error);
-					if (options.goesOn !== true) throw error;
+					if (options.goesOn === true) continue;
+					next = count;
+					throw error;
 				}
 			}
 		};
@@ -149,15 +164,17 @@ export class Crowd {
 			: `127.0.${1 + (number >> 8)}.${number & 0xff}`;
 	}
 
-	async #open(connection: BenchConnection): Promise<void> {
-		const { persistent } = this.#scenario;
+	async #open(
+		connection: BenchConnection,
+		isPersistent: boolean,
+	): Promise<void> {
 		const began = performance.now();
 		const request: ConnectRequest = {
 			family: this.family,
 			clientId: connection.clientId,
-			cleanStart: !persistent,
+			cleanStart: !isPersistent,
 			keepAliveSeconds: KEEP_ALIVE_SECONDS,
-			sessionExpirySeconds: persistent ? PERSISTENT_SECONDS : 0,
+			sessionExpirySeconds: isPersistent ? PERSISTENT_SECONDS : 0,
 			...this.#credentials,
 		};
 		await connection.open(request);

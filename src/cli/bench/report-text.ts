@@ -57,6 +57,16 @@ function messageRows(result: BenchResult): Row[] {
 			`${perSecond(result.publishRate)}; ${plural(result.sent, "message")} in all${acknowledged}${refused}`,
 		]);
 	}
+	if (result.storing !== null) {
+		const { brokerCpuMicrosPerMessage: cost, rssBytes } = result.storing;
+		const words =
+			cost === null ? "" : `, ${cost.toFixed(2)} us of the broker each`;
+		const memory = rssBytes === null ? "" : `; RSS then ${inBytes(rssBytes)}`;
+		rows.push([
+			"stored in",
+			`${result.storing.seconds.toFixed(2)} s${words}${memory}`,
+		]);
+	}
 	if (result.subscribers > 0) {
 		const foreign = result.foreign > 0 ? `, ${result.foreign} of others` : "";
 		rows.push([

@@ -51,6 +51,8 @@ export interface BenchResult {
 	readonly generator: GeneratorFigures;
 	/** null when its process is not on this machine, or not to be seen. */
 	readonly broker: BrokerFigures | null;
+	/** The first half of offline and retained; all else is of the second. */
+	readonly storing: StoringFigures | null;
 	/** What makes these figures less trustworthy, in words. */
 	readonly warnings: readonly string[];
 	readonly limits: readonly Verdict[];
@@ -63,6 +65,15 @@ export interface GeneratorFigures {
 	readonly cpuShare: number;
 	/** Per message sent or received. */
 	readonly cpuMicrosPerMessage: number | null;
+}
+
+export interface StoringFigures {
+	readonly seconds: number;
+	/** Messages acknowledged a second. */
+	readonly rate: number;
+	readonly brokerCpuMicrosPerMessage: number | null;
+	/** Of the broker, with all of it stored. */
+	readonly rssBytes: number | null;
 }
 
 export interface BrokerFigures {

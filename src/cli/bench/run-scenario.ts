@@ -1,21 +1,23 @@
 /** One scenario from the first connection to its figures. */
 import { setTimeout as pause } from "node:timers/promises";
 import { CommandFailure } from "../../platform/command.ts";
-import { pidOfPort, sampleProcess } from "./broker-process.ts";
+import { pidOfPort } from "./broker-process.ts";
 import { ConnectionFailure } from "./connection-owner.ts";
 import { type Credentials, Crowd } from "./crowd.ts";
+import { type Halves, offline, retained } from "./halves.ts";
 import type { Histogram } from "./histogram.ts";
 import { judge } from "./limits.ts";
-import type { BenchResult, BrokerFigures, GeneratorFigures } from "./result.ts";
+import { tellProgress } from "./progress.ts";
+import type {
+	BenchResult,
+	BrokerFigures,
+	GeneratorFigures,
+	StoringFigures,
+} from "./result.ts";
+import { type Sample, type Span, takeSample } from "./sample.ts";
 import { rateOf, type Scenario } from "./scenario.ts";
 import { Traffic } from "./traffic.ts";
-import { micros, percent, perSecond } from "./words.ts";
-
-const PROGRESS_MS = 1000;
-/** From this share of a core on, the generator may be what limits. */
-const BUSY_SHARE = 0.9;
-/** A generator that is later than this, for 1 % of what it sends, is seen in the latencies. */
-const LATE_MICROS = 1000;
+import { warningsOf } from "./warnings.ts";
 
 export interface RunOptions {
 	readonly credentials: Credentials;
@@ -25,14 +27,6 @@ export interface RunOptions {
 	readonly pid: number;
 	/** A line each second. */
 	progress(line: string): void;
-}
-
-interface Sample {
-	readonly atMs: number;
-	readonly sent: number;
-	readonly received: number;
-	readonly ownCpuMs: number;
-	readonly broker: ReturnType<typeof sampleProcess>;
 }
 
 /** @throws CommandFailure when the broker cannot be reached or refuses */
@@ -48,23 +42,11 @@ export async function runScenario(
 		(unix === "" && isLoopback(host) ? await pidOfPort(host, port) : 0);
 	const crowd = new Crowd(scenario, credentials, signal);
 	const traffic = new Traffic(scenario, crowd, signal);
-	const sample = (): Sample => {
-		const { user, system } = process.cpuUsage();
-		return {
-			atMs: performance.now(),
-			sent: traffic.sent,
-			received: traffic.arrivals.count,
-			ownCpuMs: (user + system) / 1000,
-			broker: pid === 0 ? null : sampleProcess(pid),
-		};
-	};
+	const sample = () => takeSample(traffic, pid);
 	const start = sample();
-	const stopProgress = tellProgress(scenario, crowd, traffic, options);
+	const stopProgress = tellProgress(scenario, crowd, traffic, options.progress);
 	try {
-		const span =
-			scenario.shape === "connect"
-				? await storm(scenario, crowd, traffic, sample, signal)
-				: await exchange(scenario, traffic, sample);
+		const span = await carryOut(scenario, crowd, traffic, sample, signal);
 		return resultOf({ scenario, crowd, traffic, pid, start, signal, ...span });
 	} catch (error) {
 		if (!(error instanceof ConnectionFailure)) throw error;
@@ -75,9 +57,23 @@ export async function runScenario(
 	}
 }
 
-interface Span {
-	readonly before: Sample;
-	readonly after: Sample;
+function carryOut(
+	scenario: Scenario,
+	crowd: Crowd,
+	traffic: Traffic,
+	sample: () => Sample,
+	signal: AbortSignal,
+): Promise<Span | Halves> {
+	switch (scenario.shape) {
+		case "connect":
+			return storm(scenario, crowd, traffic, sample, signal);
+		case "offline":
+			return offline(scenario, crowd, traffic, sample);
+		case "retained":
+			return retained(scenario, crowd, traffic, sample);
+		default:
+			return exchange(scenario, traffic, sample);
+	}
 }
 
 /** Only connections: made, held, closed. */
@@ -92,9 +88,15 @@ async function storm(
 	await crowd.join(clients, "c", traffic, { goesOn: true });
 	if (crowd.open === 0 && !signal.aborted)
 		throw new ConnectionFailure(crowd.refusal);
-	const after = sample();
+	const made = sample();
 	await pause(hold, undefined, { signal }).catch(() => {});
-	return { before, after };
+	// CPU time is that of connecting, memory that of holding.
+	const rssBytes = sample().broker?.rssBytes;
+	const broker =
+		made.broker === null || rssBytes === undefined
+			? null
+			: { ...made.broker, rssBytes };
+	return { before, after: { ...made, broker } };
 }
 
 async function exchange(
@@ -102,7 +104,8 @@ async function exchange(
 	traffic: Traffic,
 	sample: () => Sample,
 ): Promise<Span> {
-	await traffic.connect();
+	await traffic.addSubscribers();
+	await traffic.addPublishers();
 	traffic.start();
 	// What is counted is counted from the first message.
 	if (scenario.count === 0) await traffic.last(scenario.warm_up);
@@ -123,8 +126,10 @@ function resultOf(run: {
 	readonly before: Sample;
 	readonly after: Sample;
 	readonly signal: AbortSignal;
+	readonly storing?: Span;
 }): BenchResult {
 	const { scenario, crowd, traffic, before, after, signal } = run;
+	const storing = run.storing === undefined ? null : storingOf(run.storing);
 	const { publishers, subscribers, shape } = scenario;
 	const ms = after.atMs - before.atMs;
 	const sent = after.sent - before.sent;
@@ -154,7 +159,7 @@ function resultOf(run: {
 			: crowd.open === 0
 				? "disconnected"
 				: "",
-		publishRate: (sent * 1000) / ms,
+		publishRate: storing?.rate ?? (sent * 1000) / ms,
 		deliverRate: (received * 1000) / ms,
 		sent: traffic.sent,
 		acknowledged: traffic.acknowledged,
@@ -177,12 +182,26 @@ function resultOf(run: {
 		disconnects: traffic.disconnects,
 		generator,
 		broker,
+		storing,
 		warnings: warningsOf(scenario, crowd, generator, broker, sendLate),
 		limits: [],
 		passed: true,
 	};
 	const limits = judge(scenario.limits, figures);
 	return { ...figures, limits, passed: limits.every(({ passed }) => passed) };
+}
+
+function storingOf({ before, after }: Span): StoringFigures {
+	const ms = after.atMs - before.atMs;
+	const messages = after.sent - before.sent;
+	const isKnown = before.broker !== null && after.broker !== null;
+	const cpuMs = (after.broker?.cpuMs ?? 0) - (before.broker?.cpuMs ?? 0);
+	return {
+		seconds: ms / 1000,
+		rate: (messages * 1000) / ms,
+		brokerCpuMicrosPerMessage: isKnown ? per(cpuMs, messages) : null,
+		rssBytes: after.broker?.rssBytes ?? null,
+	};
 }
 
 function brokerFigures(
@@ -209,75 +228,6 @@ function per(cpuMs: number, units: number): number | null {
 
 function known(histogram: Histogram) {
 	return histogram.count > 0 ? histogram.percentiles() : null;
-}
-
-function warningsOf(
-	scenario: Scenario,
-	crowd: Crowd,
-	{ cpuShare }: GeneratorFigures,
-	broker: BrokerFigures | null,
-	sendLate: Histogram | null,
-): string[] {
-	const warnings: string[] = [];
-	const isFlat = broker !== null && broker.cpuShare >= BUSY_SHARE;
-	if (sendLate === null && cpuShare > BUSY_SHARE && !isFlat)
-		warnings.push(
-			`the generator used ${percent(cpuShare)} of its core${broker === null ? "" : ` and the broker ${percent(broker.cpuShare)}`}: it may have been the limit, so start several, or give it a core of its own`,
-		);
-	if (sendLate === null && !isFlat && broker !== null && cpuShare <= BUSY_SHARE)
-		warnings.push(
-			`the broker used ${percent(broker.cpuShare)} of a core and the generator ${percent(cpuShare)}: neither is at its limit, so the cores are shared with others, or lag and window keep both waiting`,
-		);
-	const late = sendLate?.percentile(0.99) ?? 0;
-	if (late > LATE_MICROS)
-		warnings.push(
-			`the generator was late by ${micros(late)} or more for 1 % of what it sent, which is in the latencies: its core is busy, or the rate too high for it`,
-		);
-	if (crowd.refused > 0)
-		warnings.push(
-			`${crowd.refused} connections were refused: ${crowd.refusal}`,
-		);
-	if (scenario.limits.length > 0 && broker === null)
-		for (const { figure } of scenario.limits)
-			if (figure.startsWith("broker_"))
-				warnings.push(
-					`${figure} is not known: the broker's process is not to be seen from here; call it as root, or give --pid`,
-				);
-	return warnings;
-}
-
-/** @returns what stops it */
-function tellProgress(
-	scenario: Scenario,
-	crowd: Crowd,
-	traffic: Traffic,
-	{ progress }: RunOptions,
-): () => void {
-	const began = performance.now();
-	let last = { atMs: began, sent: 0, received: 0 };
-	const timer = setInterval(() => {
-		const { sent } = traffic;
-		const received = traffic.arrivals.count;
-		const atMs = performance.now();
-		const rate = (count: number) =>
-			perSecond((count * 1000) / (atMs - last.atMs));
-		const words = [
-			`${Math.round((atMs - began) / 1000)} s`,
-			`${crowd.open} connected`,
-		];
-		if (scenario.publishers > 0) words.push(`in ${rate(sent - last.sent)}`);
-		if (scenario.subscribers > 0)
-			words.push(`out ${rate(received - last.received)}`);
-		const { latency } = traffic.arrivals;
-		if (latency.count > 0)
-			words.push(`p99 ${micros(latency.percentile(0.99))}`);
-		if (traffic.disconnects > 0) words.push(`${traffic.disconnects} lost`);
-		if (scenario.shape === "connect")
-			words.push(`p99 ${micros(crowd.connectMicros.percentile(0.99))}`);
-		progress(`${scenario.name}: ${words.join(", ")}`);
-		last = { atMs, sent, received };
-	}, PROGRESS_MS);
-	return () => clearInterval(timer);
 }
 
 /** `127.0.0.1:1883`, for people. */

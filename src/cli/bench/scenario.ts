@@ -43,6 +43,20 @@ const shapeDefaults: Readonly<Record<BenchShape, Given>> = {
 		lag: "200",
 		topic: "bench/%i/data",
 	},
+	offline: {
+		subscribers: "10",
+		topic: "bench/%i/data",
+		qos: "1",
+		count: "1000",
+		duration: "60s",
+	},
+	retained: {
+		topic: "bench/%g/%t",
+		topics: "1000",
+		qos: "1",
+		window: "100",
+		duration: "60s",
+	},
 };
 
 /** Keys that mean something to these shapes alone. */
@@ -50,8 +64,11 @@ const ofShapes: Readonly<Record<string, readonly BenchShape[]>> = {
 	clients: ["connect"],
 	hold: ["connect"],
 	publishers: ["pub", "fanin", "fanout", "pair"],
-	subscribers: ["sub", "fanin", "fanout", "pair"],
-	filter: ["fanin", "fanout", "pair"],
+	subscribers: ["sub", "fanin", "fanout", "pair", "offline"],
+	filter: ["fanin", "fanout", "pair", "offline", "retained"],
+	keep: ["offline", "retained"],
+	count: ["pub", "fanin", "fanout", "pair", "offline"],
+	warm_up: ["pub", "sub", "fanin", "fanout", "pair"],
 	extra_filters: ["sub", "fanin", "fanout", "pair"],
 	to_ids: ["pub"],
 	lag: ["fanin", "fanout", "pair"],
@@ -161,6 +178,16 @@ function matched(scenario: Scenario, keys: ReadonlySet<string>): Scenario {
 						subscribers: keys.has("subscribers") ? subscribers : publishers,
 					}
 				: { ...scenario, publishers: subscribers };
+		case "offline":
+			return { ...scenario, publishers: subscribers };
+		case "retained":
+			return {
+				...scenario,
+				publishers: 1,
+				subscribers: 1,
+				retain: true,
+				count: scenario.topics,
+			};
 		default:
 			return scenario;
 	}

@@ -1,6 +1,8 @@
 /** Names of clients and topics, from the templates of a scenario. Pure. */
 import type { Scenario } from "./scenario.ts";
 
+/** Topics of a group %g. */
+const GROUP = 1000;
 /** Ids of `--to-ids` that are kept at most. */
 const MOST_IDS = 1_000_000;
 
@@ -46,7 +48,7 @@ export function topicsOf(scenario: Scenario, publisher: number): string[] {
 	const hasNumber = /%\d*t/.test(topic);
 	const template = topics > 1 && !hasNumber ? `${topic}/%t` : topic;
 	return Array.from({ length: topics }, (_, at) =>
-		fill(template, { i: publisher, t: at }),
+		fill(template, { i: publisher, t: at, g: Math.floor(at / GROUP) }),
 	);
 }
 
@@ -56,8 +58,8 @@ export function filterOf(scenario: Scenario, subscriber: number): string {
 	if (filter !== "") return fill(filter, { i: subscriber });
 	const hasNumber = /%\d*t/.test(topic);
 	const whole = topics > 1 && !hasNumber ? `${topic}/%t` : topic;
-	const open = whole.replace(/[^/]*%\d*t[^/]*/g, "+");
-	return shape === "pair" || shape === "sub"
+	const open = whole.replace(/[^/]*%\d*[tg][^/]*/g, "+");
+	return shape === "pair" || shape === "sub" || shape === "offline"
 		? fill(open, { i: subscriber })
 		: open.replace(/[^/]*%\d*i[^/]*/g, "+");
 }

@@ -12,7 +12,7 @@ import type { QoS } from "../../protocol/constants.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { BenchConnection } from "./bench-connection.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
-import type { Crowd } from "./crowd.ts";
+import type { Crowd, JoinOptions } from "./crowd.ts";
 import { Histogram } from "./histogram.ts";
 import { Publisher } from "./publisher.ts";
 import { rateOf, type Scenario } from "./scenario.ts";
@@ -30,6 +30,8 @@ const POLL_MS = 5;
 export class Traffic implements ConnectionOwner {
 	readonly arrivals: Arrivals;
 	readonly sendLate = new Histogram();
+	/** What {@link last} waits for, when there is a count: in two halves, one at a time. */
+	awaits: "both" | "acknowledgements" | "arrivals" = "both";
 	/** Of the whole run. */
 	sent = 0;
 	acknowledged = 0;
@@ -61,7 +63,7 @@ export class Traffic implements ConnectionOwner {
 		this.#signal = signal;
 		const { shape, subscribers, nap } = scenario;
 		this.arrivals = new Arrivals(scenario, crowd.reading.view);
-		this.#copies = shape === "pair" ? 1 : subscribers;
+		this.#copies = shape === "pair" || shape === "offline" ? 1 : subscribers;
 		this.#rate = rateOf(scenario);
 		this.#sleep = nap > 0 ? new Int32Array(new SharedArrayBuffer(4)) : null;
 	}
@@ -71,36 +73,42 @@ export class Traffic implements ConnectionOwner {
 		return this.#scenario.shape === "sub" ? null : this.sent * this.#copies;
 	}
 
-	/** Everybody is connected and subscribed. @throws ConnectionFailure */
-	async connect(): Promise<void> {
+	/** @throws ConnectionFailure */
+	async addSubscribers(options: JoinOptions = {}): Promise<BenchConnection[]> {
 		const scenario = this.#scenario;
-		const { subscribers, publishers } = scenario;
-		const qos = scenario.qos as QoS;
-		const joined = await this.#crowd.join(subscribers, "s", this, {
-			prepare: (one) => one.subscribe([filterOf(scenario, one.index)], qos),
+		const joined = await this.#crowd.join(scenario.subscribers, "s", this, {
+			...options,
+			prepare: (one) =>
+				one.subscribe([filterOf(scenario, one.index)], scenario.qos as QoS),
 		});
 		await this.#subscribeExtra(joined);
-		const connections = await this.#crowd.join(publishers, "p", this);
-		const { window, burst, burst_bytes, retain, payload, count } = scenario;
+		return joined;
+	}
+
+	/** @throws ConnectionFailure */
+	async addPublishers(): Promise<BenchConnection[]> {
+		const scenario = this.#scenario;
+		const { publishers, count } = scenario;
+		const connections = await this.#crowd.join(publishers, "p", this, {
+			isPersistent: false,
+		});
 		const share = Math.floor(BLOCKS_BYTES / Math.max(1, publishers));
+		const options = {
+			qos: scenario.qos as QoS,
+			retain: scenario.retain,
+			family: this.#crowd.family,
+			payloadBytes: scenario.payload,
+			window: scenario.window,
+			burst: scenario.burst,
+			burstBytes: Math.min(scenario.burst_bytes, share),
+		};
 		for (const connection of connections) {
-			if (connection === undefined) continue;
-			const publisher = new Publisher(
-				connection,
-				topicsOf(scenario, connection.index),
-				{
-					qos,
-					retain,
-					family: this.#crowd.family,
-					payloadBytes: payload,
-					window,
-					burst,
-					burstBytes: Math.min(burst_bytes, share),
-				},
-			);
+			const topics = topicsOf(scenario, connection.index);
+			const publisher = new Publisher(connection, topics, options);
 			if (count > 0) publisher.most = count;
 			this.#publishers.push(publisher);
 		}
+		return connections;
 	}
 
 	start(): void {
@@ -129,14 +137,21 @@ export class Traffic implements ConnectionOwner {
 		cut.abort();
 	}
 
-	/** Nothing is sent any more; waits for what is on its way. */
-	async drain(): Promise<void> {
+	/** Nothing is sent any more. */
+	stop(): void {
 		this.#isSending = false;
 		this.#isMeasuring = this.arrivals.isMeasuring = false;
-		const deadline = performance.now() + this.#scenario.drain;
+	}
+
+	/** Waits for what is on its way; not long when the run was ended early. */
+	async drain(): Promise<void> {
+		this.stop();
+		const { drain } = this.#scenario;
+		const most = this.#signal.aborted ? Math.min(drain, SILENCE_MS) : drain;
+		const deadline = performance.now() + most;
 		let lastCount = -1;
 		let lastChangeMs = performance.now();
-		while (!this.#hasAllArrived() && !this.#signal.aborted) {
+		while (!this.#hasAllArrived()) {
 			const now = performance.now();
 			const count = this.arrivals.count + this.acknowledged;
 			if (count !== lastCount) lastChangeMs = now;
@@ -167,6 +182,7 @@ export class Traffic implements ConnectionOwner {
 	}
 
 	hasRoom(): void {
+		if (this.awaits === "arrivals") this.#checkEnd();
 		if (!this.#isSending || this.#isTurnDue) return;
 		this.#isTurnDue = true;
 		setImmediate(() => this.#turn());
@@ -252,9 +268,11 @@ export class Traffic implements ConnectionOwner {
 
 	#hasAllArrived(): boolean {
 		const { qos } = this.#scenario;
-		const { expected } = this;
+		const { expected, awaits } = this;
 		const got = this.arrivals.count - this.arrivals.order.duplicates;
-		if (expected !== null && got < expected) return false;
+		const isPast = awaits !== "acknowledgements";
+		if (isPast && expected !== null && got < expected) return false;
+		if (awaits === "arrivals") return true;
 		return qos === 0 || this.acknowledged + this.refused >= this.sent;
 	}
 
