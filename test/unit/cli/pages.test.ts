@@ -70,7 +70,7 @@ t.test("bash completes commands", async (t) => {
 		t.same(completions(`${program} help session `), ["list", "rm"]);
 	}
 	t.ok(completions("broker bench ").includes("fanout"));
-	t.same(completions("broker bench r"), ["run"]);
+	t.same(completions("broker bench ru"), ["run"]);
 	t.same(completions("broker bench fanin --no"), ["--no-spin"]);
 	t.same(completions("broker status "), []);
 	t.same(completions("broker no such "), []);
