@@ -6,6 +6,7 @@
  */
 import { MatchCache } from "../../src/topics/match-cache.ts";
 import { TopicTree } from "../../src/topics/topic-tree.ts";
+import { figure } from "./micro-report.ts";
 
 const FILTERS = 100_000;
 
@@ -28,11 +29,7 @@ function nsPerTopic(
 		for (const topic of fresh) call(topic);
 		best = Math.min(best, ((performance.now() - start) * 1e6) / fresh.length);
 	}
-	return Math.round(best);
-}
-
-function report(what: string, ns: number): void {
-	console.log(`${what.padEnd(52)} ${String(ns).padStart(8)} ns`);
+	return best;
 }
 
 /** Numbers lie outside the heap. */
@@ -53,10 +50,9 @@ for (let i = 0; i < FILTERS; i++) {
 }
 const perFilter = ((performance.now() - filling) * 1e6) / FILTERS;
 const heap = memoryUsed() - heapBefore;
-console.log(
-	`${FILTERS} wildcard filters, ${tree.nodes} nodes, ~${Math.round(heap / FILTERS)} bytes each`,
-);
-report("add", Math.round(perFilter));
+figure(`${FILTERS} wildcard filters, each`, heap / FILTERS, "bytes");
+figure("nodes of their tree", tree.nodes, "");
+figure("add", perFilter, "ns");
 
 const matching = Array.from(
 	{ length: 1000 },
@@ -71,8 +67,8 @@ const walk = (topic: string) => {
 	found.length = 0;
 	tree.match(topic, found);
 };
-report("tree walk, one filter matches", nsPerTopic(matching, 200, walk));
-report("tree walk, unrelated topic", nsPerTopic(unrelated, 200, walk));
+figure("tree walk, one filter matches", nsPerTopic(matching, 200, walk), "ns");
+figure("tree walk, unrelated topic", nsPerTopic(unrelated, 200, walk), "ns");
 
 const cache = new MatchCache(10_000, 8 << 20, (topic) => {
 	const result: number[] = [];
@@ -82,14 +78,15 @@ const cache = new MatchCache(10_000, 8 << 20, (topic) => {
 const hit = (topic: string) => {
 	cache.get(topic, tree.version);
 };
-report("cache hit, 1,000 topics in turn", nsPerTopic(matching, 200, hit));
-report("last topic", nsPerTopic(matching.slice(0, 1), 200_000, hit));
+figure("cache hit, 1,000 topics in turn", nsPerTopic(matching, 200, hit), "ns");
+figure("last topic", nsPerTopic(matching.slice(0, 1), 200_000, hit), "ns");
 
 const small = new MatchCache(1000, 8 << 20, (topic) => topic.length);
 const once = Array.from({ length: 200_000 }, (_, i) => `reply/${i}`);
-report(
+figure(
 	"miss in a full cache of 1,000, without the walk",
 	nsPerTopic(once, 1, (topic) => {
 		small.get(topic, 1);
 	}),
+	"ns",
 );

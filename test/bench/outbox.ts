@@ -1,6 +1,6 @@
 /**
  * What an appended 64-byte packet costs against one write per packet, over loopback.
- * Run: node test/bench/outbox.ts   (prints one JSON object)
+ * Run: node test/bench/outbox.ts
  */
 
 import { once } from "node:events";
@@ -10,6 +10,7 @@ import type { ByteStream } from "../../src/transport/byte-stream.ts";
 import { FlushLoop } from "../../src/transport/flush-loop.ts";
 import { Outbox } from "../../src/transport/outbox.ts";
 import { TcpListener } from "../../src/transport/tcp.ts";
+import { figure } from "./micro-report.ts";
 
 const PACKETS_PER_TURN = 50;
 const TURNS = 2000;
@@ -71,38 +72,36 @@ async function measure(sendTurn: () => void): Promise<number> {
 		const ns = (used.user + used.system) * 1000;
 		best = Math.min(best, ns / (TURNS * PACKETS_PER_TURN));
 	}
-	return Math.round(best);
+	return best;
 }
 
 const one = [packet];
-const result = {
-	nsPerPacket: {
-		oneWritePerPacket: await measure(() => {
-			for (let i = 0; i < PACKETS_PER_TURN; i++) stream.write(one);
-		}),
-		corked: await measure(() => {
-			stream.write(Array.from({ length: PACKETS_PER_TURN }, () => packet));
-		}),
-		outbox: await measure(() => {
-			for (let i = 0; i < PACKETS_PER_TURN; i++) outbox.append(packet);
-		}),
-		outboxPublish: await measure(() => {
-			for (let i = 0; i < PACKETS_PER_TURN; i++) {
-				outbox.appendPublish(packet, 0, 64, 0x32, 10, i);
-			}
-		}),
-		outboxWithoutSocket: await measure(() => {
-			for (let i = 0; i < PACKETS_PER_TURN; i++) alone.append(packet);
-		}),
-		acksWithoutSocket: await measure(() => {
-			for (let i = 0; i < PACKETS_PER_TURN; i++) alone.appendAck(0x40, i);
-		}),
-		emptyTurn: await measure(() => {}),
+const ways: Record<string, () => void> = {
+	"one write for each packet": () => {
+		for (let i = 0; i < PACKETS_PER_TURN; i++) stream.write(one);
 	},
-	packetsPerTurn: PACKETS_PER_TURN,
-	chargedAtTheEnd: budget.used,
+	"one write for all, gathered by the system": () => {
+		stream.write(Array.from({ length: PACKETS_PER_TURN }, () => packet));
+	},
+	outbox: () => {
+		for (let i = 0; i < PACKETS_PER_TURN; i++) outbox.append(packet);
+	},
+	"outbox, PUBLISH": () => {
+		for (let i = 0; i < PACKETS_PER_TURN; i++) {
+			outbox.appendPublish(packet, 0, 64, 0x32, 10, i);
+		}
+	},
+	"outbox without a socket": () => {
+		for (let i = 0; i < PACKETS_PER_TURN; i++) alone.append(packet);
+	},
+	"acknowledgements without a socket": () => {
+		for (let i = 0; i < PACKETS_PER_TURN; i++) alone.appendAck(0x40, i);
+	},
+	"an empty turn": () => {},
 };
-console.log(JSON.stringify(result, null, "\t"));
+for (const [what, sendTurn] of Object.entries(ways))
+	figure(`${what}, 50 a turn`, await measure(sendTurn), "ns");
+if (budget.used > 0) throw new Error(`${budget.used} bytes are still charged`);
 peer.destroy();
 stream.destroy();
 await listener.stop();

@@ -2,7 +2,7 @@
  * Reading through one shared buffer (`onread` on the re-wrapped handle) against plain
  * `data` events: CPU and memory for the same traffic. Each way runs in a process of
  * its own, so that one does not inherit the other's heap.
- * Run: node test/bench/socket-read.ts   (prints one JSON object)
+ * Run: node test/bench/socket-read.ts
  */
 
 import { execFileSync } from "node:child_process";
@@ -14,6 +14,7 @@ import type {
 	StreamInfo,
 } from "../../src/transport/byte-stream.ts";
 import { SocketStream } from "../../src/transport/socket-stream.ts";
+import { figure } from "./micro-report.ts";
 
 const CONNECTIONS = 200;
 const ROUNDS = 300;
@@ -54,6 +55,7 @@ async function run(way: string): Promise<object> {
 	server.close();
 	return { small, large, rssMB: Math.round(process.memoryUsage.rss() / 1e6) };
 
+	/** @returns microseconds for each write and read */
 	async function exchange(bytes: Buffer) {
 		const start = process.threadCpuUsage();
 		for (let round = 0; round < ROUNDS; round++) {
@@ -62,11 +64,7 @@ async function run(way: string): Promise<object> {
 			while (received < wanted) await new Promise((r) => setImmediate(r));
 		}
 		const used = process.threadCpuUsage(start);
-		const reads = ROUNDS * CONNECTIONS;
-		return {
-			bytes: bytes.length,
-			usPerWriteAndRead: Number(((used.user + used.system) / reads).toFixed(2)),
-		};
+		return (used.user + used.system) / (ROUNDS * CONNECTIONS);
 	}
 }
 
@@ -75,13 +73,12 @@ if (way !== undefined) {
 	console.log(JSON.stringify(await run(way)));
 } else {
 	const self = fileURLToPath(import.meta.url);
-	const result: Record<string, unknown[]> = { shared: [], data: [] };
-	for (let i = 0; i < 3; i++) {
-		for (const [name, runs] of Object.entries(result)) {
-			runs.push(
-				JSON.parse(execFileSync(process.execPath, [self, name]).toString()),
-			);
-		}
+	for (const name of ["shared", "data"]) {
+		const { small, large, rssMB } = JSON.parse(
+			execFileSync(process.execPath, [self, name]).toString(),
+		);
+		figure(`${name}: write and read 64 bytes`, small, "us");
+		figure(`${name}: write and read 8 KiB`, large, "us");
+		figure(`${name}: RSS of 200 connections`, rssMB, "MB");
 	}
-	console.log(JSON.stringify(result, null, "\t"));
 }

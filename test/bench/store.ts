@@ -9,6 +9,7 @@ import {
 	entry,
 	message,
 } from "../support/store-fixtures.ts";
+import { figure } from "./micro-report.ts";
 
 /**
  * Durable rows a second through the whole store, and what a row costs the main thread.
@@ -18,12 +19,10 @@ import {
 
 const ROWS = 20_000;
 const folder = mkdtempSync(join(process.argv[2] ?? tmpdir(), "store-bench-"));
-const results: Record<string, number>[] = [];
 
 for (const rowsPerBatch of [1, 10, 100, 1000])
-	for (const queues of [1, 100]) results.push(await run(rowsPerBatch, queues));
-console.table(results);
-console.table([await retained(20_000)]);
+	for (const queues of [1, 100]) await run(rowsPerBatch, queues);
+await retained(20_000);
 rmSync(folder, { recursive: true });
 
 async function openStore(name: string): Promise<StoreClient> {
@@ -42,10 +41,7 @@ async function openStore(name: string): Promise<StoreClient> {
 }
 
 /** Enqueues rows of 256 B to `queues` queues in turn, then takes them out again. */
-async function run(
-	rowsPerBatch: number,
-	queues: number,
-): Promise<Record<string, number>> {
+async function run(rowsPerBatch: number, queues: number): Promise<void> {
 	const rows = Math.min(ROWS, rowsPerBatch * 300);
 	const store = await openStore(`${rowsPerBatch}-${queues}.db`);
 	const entries = entry();
@@ -63,17 +59,13 @@ async function run(
 		store.dequeue(1 + (at % queues), 1 + Math.floor(at / queues), null),
 	);
 	await store.close();
-	return {
-		"rows a batch": rowsPerBatch,
-		queues,
-		"enqueued a second": Math.round(1e6 / enqueue.wall),
-		"enqueue us": round(enqueue.wall),
-		"of that main us": round(enqueue.main),
-		"dequeued a second": Math.round(1e6 / dequeue.wall),
-		"dequeue us": round(dequeue.wall),
-		"of that main us ": round(dequeue.main),
-		"slowest batch ms": round(Math.max(enqueue.slowest, dequeue.slowest)),
-	};
+	const what = `${rowsPerBatch} a batch, queues ${queues}`;
+	figure(`enqueue, ${what}`, enqueue.wall, "us");
+	figure(`enqueue, ${what}, main thread`, enqueue.main, "us");
+	figure(`dequeue, ${what}`, dequeue.wall, "us");
+	figure(`dequeue, ${what}, main thread`, dequeue.main, "us");
+	const slowest = Math.max(enqueue.slowest, dequeue.slowest);
+	figure(`slowest batch, ${what}`, slowest, "ms");
 }
 
 /** @returns microseconds a row, in all and on the main thread; the slowest batch in ms */
@@ -97,7 +89,7 @@ async function phase(
 	return { wall, main: (active * 1000) / rows, slowest };
 }
 
-async function retained(topics: number): Promise<Record<string, number>> {
+async function retained(topics: number): Promise<void> {
 	const store = await openStore("retained.db");
 	const put = await phase(store, topics, 1000, (at) =>
 		store.putRetained(
@@ -111,9 +103,6 @@ async function retained(topics: number): Promise<Record<string, number>> {
 	const found = (await allRetained(store, "house/+/sensor/#", 500)).length;
 	const scan = ((performance.now() - begin) * 1000) / found;
 	await store.close();
-	return { topics, "put us": round(put.wall), "scan us": round(scan) };
-}
-
-function round(value: number): number {
-	return Math.round(value * 100) / 100;
+	figure(`put a retained message, of ${topics}`, put.wall, "us");
+	figure("find a retained message by a wildcard", scan, "us");
 }
