@@ -23,8 +23,8 @@ const budget = new ByteBudget("outboxes", Number.POSITIVE_INFINITY, "key");
 
 /** @param family of the subscribers; publishers speak 3.1.1 */
 function measure(subscribers: number, qos: 0 | 1, family: Family): void {
-	const { frame, idOffset } = publishFrame("bench/0000", qos, payload);
-	if (qos > 0) frame.writeUInt16BE(1, idOffset);
+	const { frame: source, idOffset } = publishFrame("bench/0000", qos, payload);
+	if (qos > 0) source.writeUInt16BE(1, idOffset);
 	const memory = new TopicMemory();
 	const outboxes = Array.from(
 		{ length: subscribers },
@@ -33,14 +33,14 @@ function measure(subscribers: number, qos: 0 | 1, family: Family): void {
 	const round = () => {
 		let id = 0;
 		for (let done = 0; done < DELIVERIES; done += subscribers) {
-			const publish = decodePublish(frame, 0, 2, frame.length, 3, memory);
+			const publish = decodePublish(source, 0, 2, source.length, 3, memory);
 			const fanout = new Fanout(publish);
 			for (const outbox of outboxes) {
 				const layout = fanout.layout(family, qos > 0);
-				const { bytes, start, end, packetIdOffset } = layout;
+				const { frame, start, end, packetIdOffset } = layout;
 				id = (id % 65_535) + 1;
 				const first = 0x30 | (qos << 1);
-				outbox.appendPublish(bytes, start, end, first, packetIdOffset, id);
+				outbox.appendPublish(frame, start, end, first, packetIdOffset, id);
 			}
 		}
 		loop.flush();

@@ -12,7 +12,7 @@ import { timePerCall } from "./micro-report.ts";
 
 const CALLS = 500_000;
 const budget = new ByteBudget("messages", Number.POSITIVE_INFINITY, "key");
-const stored = new StoredMessage(
+const stored = StoredMessage.adopt(
 	message("bench/0000", "a".repeat(64)),
 	Number.POSITIVE_INFINITY,
 	budget,
