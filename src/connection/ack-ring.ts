@@ -11,6 +11,7 @@
  *
  * Bounded: the connection stops reading when {@link AckRing.length} reaches its limit.
  */
+import { Ring } from "../platform/ring.ts";
 import { PacketType } from "../protocol/constants.ts";
 import type { ReasonCode } from "../protocol/reason-codes.ts";
 import { RefusableTicket } from "../session/refusable-ticket.ts";
@@ -74,15 +75,9 @@ export class PendingAck extends RefusableTicket {
 	}
 }
 
-/** The first size of the ring, a power of two. */
-const FIRST_SLOTS = 4;
-
 export class AckRing {
 	readonly #sink: AckSink;
-	/** Positions count up for ever; the lower bits of one are its slot. */
-	#slots: (PendingAck | null)[] = [];
-	#first = 0;
-	#end = 0;
+	readonly #acks = new Ring<PendingAck>();
 	#isOpen = true;
 	#pendingMessages = 0;
 	/** One that was answered at once: nobody else has seen it, so it is used again. */
@@ -93,7 +88,7 @@ export class AckRing {
 	}
 
 	get length(): number {
-		return this.#end - this.#first;
+		return this.#acks.length;
 	}
 
 	/** PUBACKs and PUBCOMPs to come: messages that still count against the Receive Maximum. */
@@ -111,17 +106,13 @@ export class AckRing {
 		ack.begin(type, packetId, this.#sink.nowMs);
 		ack.hold();
 		if (endsMessage(type)) this.#pendingMessages++;
-		if (this.length === this.#slots.length) this.#grow();
-		this.#slots[this.#end++ & (this.#slots.length - 1)] = ack;
+		this.#acks.push(ack);
 		return ack;
 	}
 
 	/** Those that wait since `beforeMs` or longer, in order. */
 	*overdue(beforeMs: number): IterableIterator<PendingAck> {
-		const waiting = Array.from({ length: this.length }, (_, index) =>
-			this.#at(this.#first + index),
-		);
-		for (const ack of waiting) {
+		for (const ack of this.#acks.toArray()) {
 			if (ack.sinceMs > beforeMs) return;
 			if (ack.isPending && !ack.hasGivenUp) yield ack;
 		}
@@ -130,38 +121,23 @@ export class AckRing {
 	/** Writes what is ready at the front. */
 	flush(): void {
 		let written = 0;
-		while (this.#isOpen && this.#first < this.#end) {
-			const ack = this.#at(this.#first);
-			if (ack.isPending && !ack.hasGivenUp) break;
-			this.#slots[this.#first++ & (this.#slots.length - 1)] = null;
+		while (this.#isOpen) {
+			const ack = this.#acks.at(0);
+			if (ack === undefined || (ack.isPending && !ack.hasGivenUp)) break;
+			this.#acks.shift();
 			written++;
 			if (endsMessage(ack.type)) this.#pendingMessages--;
 			this.#sink.writeAck(ack);
 			if (ack.whenSent !== null) ack.whenSent();
 			if (ack.isUnshared) this.#spare = ack;
 		}
-		if (written > 0 && this.#first === this.#end) this.#sink.onAcksEmpty();
+		if (written > 0 && this.#acks.length === 0) this.#sink.onAcksEmpty();
 	}
 
 	/** The connection is gone: nothing is written any more. */
 	close(): void {
 		this.#isOpen = false;
-		this.#slots = [];
-		this.#first = this.#end = 0;
-	}
-
-	#at(position: number): PendingAck {
-		return this.#slots[position & (this.#slots.length - 1)] as PendingAck;
-	}
-
-	#grow(): void {
-		const old = this.#slots;
-		const length = old.length === 0 ? FIRST_SLOTS : 2 * old.length;
-		this.#slots = new Array<PendingAck | null>(length).fill(null);
-		for (let position = this.#first; position < this.#end; position++)
-			this.#slots[position & (length - 1)] = old[
-				position & (old.length - 1)
-			] as PendingAck;
+		this.#acks.clear();
 	}
 }
 

@@ -13,6 +13,7 @@
  * nothing was added since it was asked for. Clean sessions never spill: their head is
  * their queue, bounded by count and bytes.
  */
+import { Ring } from "../platform/ring.ts";
 import type { InflightEntry } from "./inflight.ts";
 import { type HeadLimits, ROOMY_HEAD } from "./session-context.ts";
 
@@ -25,9 +26,8 @@ export class OfflineQueue {
 	cursor = 0;
 	bytes = 0;
 	/** Sent on an earlier connection: to be sent again before anything else, in order. */
-	#resent: InflightEntry[] = [];
-	#entries: InflightEntry[] = [];
-	#first = 0;
+	readonly #resent = new Ring<InflightEntry>();
+	readonly #entries = new Ring<InflightEntry>();
 	/** How much of a persistent session's queue is kept in memory. */
 	readonly #limits: HeadLimits;
 
@@ -36,7 +36,7 @@ export class OfflineQueue {
 	}
 
 	get length(): number {
-		return this.#resent.length + this.#entries.length - this.#first;
+		return this.#resent.length + this.#entries.length;
 	}
 
 	/** A persistent session's head takes no more. */
@@ -73,24 +73,15 @@ export class OfflineQueue {
 
 	/** The next one to send: sent before, else the oldest, or with `newestFirst` the newest. */
 	take(newestFirst: boolean): InflightEntry | undefined {
-		const resent = this.#resent.shift();
-		if (resent !== undefined) {
-			this.bytes -= resent.message.size;
-			return resent;
-		}
-		const entry = newestFirst
-			? this.#entries.pop()
-			: this.#entries[this.#first++];
-		if (this.#first >= 256 || this.#first >= this.#entries.length) {
-			this.#entries = this.#entries.slice(this.#first);
-			this.#first = 0;
-		}
+		const entry =
+			this.#resent.shift() ??
+			(newestFirst ? this.#entries.pop() : this.#entries.shift());
 		if (entry !== undefined) this.bytes -= entry.message.size;
 		return entry;
 	}
 
 	entries(): readonly InflightEntry[] {
-		return [...this.#resent, ...this.#entries.slice(this.#first)];
+		return [...this.#resent.toArray(), ...this.#entries.toArray()];
 	}
 
 	holds(sequence: number): boolean {
@@ -99,11 +90,11 @@ export class OfflineQueue {
 
 	/** Takes out one that waits and was never sent. */
 	remove(sequence: number): InflightEntry | undefined {
-		const index = this.#entries.findIndex(
-			(entry, at) => at >= this.#first && entry.sequence === sequence,
-		);
+		const index = this.#entries
+			.toArray()
+			.findIndex((entry) => entry.sequence === sequence);
 		if (index < 0) return undefined;
-		const [entry] = this.#entries.splice(index, 1);
+		const entry = this.#entries.remove(index);
 		if (entry !== undefined) this.bytes -= entry.message.size;
 		return entry;
 	}
@@ -114,23 +105,20 @@ export class OfflineQueue {
 	 */
 	spill(): readonly InflightEntry[] {
 		if (this.isLoading) return [];
-		const waiting = this.#entries.slice(this.#first);
-		const [first] = waiting;
-		if (first === undefined) return waiting;
+		const waiting = this.#entries.toArray();
+		if (waiting.length === 0) return waiting;
 		for (const { message, sequence } of waiting) {
 			this.bytes -= message.size;
 			this.cursor = Math.min(this.cursor, sequence - 1);
 		}
-		this.#entries = [];
-		this.#first = 0;
+		this.#entries.clear();
 		this.isSpilled = true;
 		return waiting;
 	}
 
 	clear(): void {
-		this.#resent = [];
-		this.#entries = [];
-		this.#first = 0;
+		this.#resent.clear();
+		this.#entries.clear();
 		this.bytes = 0;
 	}
 }

@@ -207,7 +207,7 @@ export class Outbound implements InflightOwner {
 		}
 		if (this.queue.length > 0 || this.queue.isSpilled) return;
 		this.isCatchingUp = false;
-		this.#pumpReplays();
+		if (this.replays.size > 0) this.#pumpReplays();
 	}
 
 	#sendQueued(entry: InflightEntry): void {
