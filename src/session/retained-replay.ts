@@ -7,7 +7,8 @@ import { matches } from "../protocol/topic.ts";
 import type { RetainedRecord, RetainedScan, Store } from "../store/store.ts";
 import type { Subscription } from "./subscription.ts";
 
-const PAGE_MESSAGES = 50;
+/** Of what a queue's head may hold: each page asks another thread, which costs as much as ten messages. */
+const HEADS_PER_PAGE = 3;
 /** What a message takes beside its bytes. */
 const RECORD_BYTES = 250;
 /** Topics published since the walk began and already delivered; bounds the set. */
@@ -52,10 +53,7 @@ export class RetainedReplay {
 		);
 		const scan = this.#scan;
 		const { head } = this.subscription.session.context;
-		const page = await scan.next(
-			Math.min(PAGE_MESSAGES, head.messages),
-			head.bytes,
-		);
+		const page = await scan.next(HEADS_PER_PAGE * head.messages, head.bytes);
 		if (this.#scan !== scan) return; // interrupted meanwhile
 		this.#usePage(page);
 		this.#isPageInOrder = scan.isInOrder;

@@ -396,14 +396,20 @@ async function retained(t: Test, open: OpenStore): Promise<void> {
 			async (t) => {
 				const { store } = await open(t);
 				// Every second one lazy, so that both places are read.
-				for (const [index, topic] of topics.entries())
-					store.putRetained(message(topic), 0, lazy && index % 2 === 0, null);
-				for (const [filter, expected] of Object.entries(filters))
+				for (const [index, topic] of topics.entries()) {
+					const isLazy = lazy && index % 2 === 0;
+					store.putRetained(message(topic, `in ${topic}`), 0, isLazy, null);
+				}
+				for (const [filter, expected] of Object.entries(filters)) {
+					const found = await allRetained(store, filter);
 					t.same(
-						await retainedTopics(store, filter),
+						found.map((each) => each.message.topic).sort(),
 						expected.toSorted(),
 						filter,
 					);
+					for (const { message } of found)
+						t.equal(message.payload.toString(), `in ${message.topic}`);
+				}
 			},
 		);
 
