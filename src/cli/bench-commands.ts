@@ -14,6 +14,11 @@ const options: Readonly<Record<string, CommandOption>> = {
 		summary:
 			"fail when a figure is beyond its limit: p50, p95, p99, p999, max, connect_p99 (a time at most), lost, duplicates, reordered, disconnects, refused (at most), publish_rate, deliver_rate, connect_rate (a second, at least), broker_cpu (us a message), broker_rss",
 	},
+	report: {
+		value: "FILE",
+		summary:
+			"write a picture of the figures (FILE.svg), or a page with it (FILE.html)",
+	},
 	quiet: { summary: "no line each second" },
 	json: jsonOption,
 };
@@ -28,7 +33,7 @@ export const benchCommands: readonly CommandSpec<CliCall>[] = [
 		],
 		words: { least: 1, most: 1 },
 		options,
-		examples: ["bench run alarms.conf --port 1884"],
+		examples: ["bench run alarms.conf --port 1884 --report alarms.html"],
 		run: async (call) => (await import("./bench/bench.ts")).benchRun(call),
 	},
 	{

@@ -174,12 +174,13 @@ export class BenchConnection implements FrameSink {
 			case PacketType.Puback:
 			case PacketType.Pubcomp:
 				this.#settled(
-					end > bodyStart + 2 && byteAt(buffer, bodyStart + 2) >= 0x80,
+					uint16At(buffer, bodyStart),
+					hasRefusal(buffer, bodyStart, end),
 				);
 				break;
 			case PacketType.Pubrec:
-				if (end > bodyStart + 2 && byteAt(buffer, bodyStart + 2) >= 0x80)
-					this.#settled(true);
+				if (hasRefusal(buffer, bodyStart, end))
+					this.#settled(uint16At(buffer, bodyStart), true);
 				else this.#ack((PacketType.Pubrel << 4) | 2, buffer, bodyStart);
 				break;
 			case PacketType.Pubrel:
@@ -223,9 +224,9 @@ export class BenchConnection implements FrameSink {
 		this.#ackBytes = at + 4;
 	}
 
-	#settled(isRefused: boolean): void {
+	#settled(packetId: number, isRefused: boolean): void {
 		this.inflight--;
-		this.#owner.settled(isRefused);
+		this.#owner.settled(this, packetId, isRefused);
 	}
 
 	#connack(buffer: Buffer, start: number, bodyStart: number, end: number) {
@@ -294,6 +295,11 @@ export class BenchConnection implements FrameSink {
 		waiting?.fail(new ConnectionFailure(`${this.clientId}: ${words}`));
 		if (wasOpen && !this.#isClosing) this.#owner.lost();
 	}
+}
+
+/** A reason code of MQTT 5. */
+function hasRefusal(buffer: Buffer, bodyStart: number, end: number): boolean {
+	return end > bodyStart + 2 && byteAt(buffer, bodyStart + 2) >= 0x80;
 }
 
 function inHex(code: number): string {

@@ -20,17 +20,21 @@
  * One thread and no queue: what the broker sends is counted where it lies in the read buffer,
  * and frames to send are encoded once (publisher.ts).
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { Assignment } from "../../config/parse.ts";
 import { CommandFailure } from "../../platform/command.ts";
 import { benchOptions } from "../bench-options.ts";
 import type { CliCall } from "../cli-call.ts";
+import { findRunning } from "../running-broker.ts";
+import { findBroker, isLoopback } from "./broker-process.ts";
 import { readCredentials } from "./crowd.ts";
+import { asFile, type Chapter } from "./report-picture.ts";
 import { asText } from "./report-text.ts";
-import type { BenchResult } from "./result.ts";
-import { isLoopback, placeOf, runScenario } from "./run-scenario.ts";
+import { placeOf, runScenario } from "./run-scenario.ts";
 import { makeScenario, type Scenario, ScenarioError } from "./scenario.ts";
 import { readScenarios } from "./scenario-file.ts";
+import { Timeline } from "./timeline.ts";
 
 const EX_USAGE = 2;
 const INTERRUPTED = 130;
@@ -69,6 +73,7 @@ async function runAll(
 	scenarios: readonly Scenario[],
 ): Promise<number> {
 	for (const scenario of scenarios) refuseStranger(scenario);
+	const picture = pictureOf(call);
 	const stop = new AbortController();
 	const onSignal = () => {
 		// Twice means at once.
@@ -77,25 +82,19 @@ async function runAll(
 	};
 	process.on("SIGINT", onSignal);
 	process.on("SIGTERM", onSignal);
-	const results: BenchResult[] = [];
+	const chapters: Chapter[] = [];
 	try {
 		for (const scenario of scenarios) {
 			if (stop.signal.aborted) break;
-			const result = await runScenario(scenario, {
-				credentials: credentialsOf(scenario),
-				signal: stop.signal,
-				pid: 0,
-				progress: (line) =>
-					call.options.quiet === true || process.stderr.write(`${line}\n`),
-			});
-			results.push(result);
-			if (!call.json) call.out.write(asText(result));
+			chapters.push(await runOne(call, scenario, stop.signal));
 		}
 	} finally {
 		process.off("SIGINT", onSignal);
 		process.off("SIGTERM", onSignal);
 	}
+	const results = chapters.map(({ result }) => result);
 	const passed = results.every((result) => result.passed);
+	if (picture !== "") writePicture(picture, chapters);
 	if (call.json)
 		call.out.write(
 			`${JSON.stringify({ scenarios: results, passed }, null, "\t")}\n`,
@@ -106,6 +105,52 @@ async function runAll(
 				process.stderr.write(`${name}: limit broken: ${limit.words}\n`);
 	if (stop.signal.aborted) return INTERRUPTED;
 	return passed ? 0 : 1;
+}
+
+async function runOne(
+	call: CliCall,
+	scenario: Scenario,
+	signal: AbortSignal,
+): Promise<Chapter> {
+	const timeline = new Timeline();
+	const ours = () => findRunning(call).then((running) => running?.pid ?? 0);
+	const result = await runScenario(scenario, {
+		credentials: credentialsOf(scenario),
+		signal,
+		pid: await findBroker(scenario, () => ours().catch(() => 0)),
+		progress: (line, moment) => {
+			timeline.add(moment);
+			if (call.options.quiet !== true) process.stderr.write(`${line}\n`);
+		},
+	});
+	if (!call.json) call.out.write(asText(result));
+	return { result, moments: timeline.moments };
+}
+
+/** @returns "" when none is asked for */
+function pictureOf({ options }: CliCall): string {
+	if (typeof options.report !== "string") return "";
+	const file = resolve(options.report);
+	if (!/\.(svg|html)$/.test(file))
+		throw new CommandFailure(
+			`--report ${options.report}: must end with .svg or .html`,
+			EX_USAGE,
+		);
+	if (!existsSync(dirname(file)))
+		throw new CommandFailure(`there is no folder ${dirname(file)}`, EX_USAGE);
+	return file;
+}
+
+function writePicture(file: string, chapters: readonly Chapter[]): void {
+	const madeAt = new Date().toISOString().slice(0, 16).replace("T", " ");
+	const text = asFile(chapters, file.endsWith(".html"), `${madeAt} UTC`);
+	try {
+		writeFileSync(file, text);
+	} catch (error) {
+		throw new CommandFailure(
+			`cannot write ${file}: ${(error as Error).message}`,
+		);
+	}
 }
 
 /** What was given on the command line, with the keys of a scenario. */

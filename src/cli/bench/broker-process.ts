@@ -1,6 +1,10 @@
 /** The broker's process as /proc shows it, when it is on this machine. */
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { peerProcess } from "../../platform/peer-process.ts";
 import { findPortHolder } from "../../transport/port-holder.ts";
+import type { Scenario } from "./scenario.ts";
 
 /** Ticks of /proc/PID/stat in a second, on every Linux. */
 const TICKS_PER_SECOND = 100;
@@ -11,10 +15,52 @@ export interface ProcessSample {
 	readonly peakBytes: number;
 }
 
-/** @returns 0 when nobody listens there, or the system does not tell who */
-export async function pidOfPort(host: string, port: number): Promise<number> {
+/**
+ * The process that listens where a scenario connects to.
+ * @param ourPid asks the running broker of this installation; for a port whose holder the
+ *   system does not tell, it is taken when it is of the same user
+ * @returns 0 when it is not to be found
+ */
+export async function findBroker(
+	{ pid, host, port, unix }: Pick<Scenario, "pid" | "host" | "port" | "unix">,
+	ourPid: () => Promise<number>,
+): Promise<number> {
+	if (pid > 0) return pid;
+	if (unix !== "") return pidOfSocket(unix);
+	if (!isLoopback(host)) return 0;
 	const address = host === "localhost" ? "127.0.0.1" : host;
-	return (await findPortHolder(address, port))?.pid ?? 0;
+	const holder = await findPortHolder(address, port);
+	if (holder === null || holder.pid > 0) return holder?.pid ?? 0;
+	const ours = await ourPid();
+	return ours > 0 && userOf(ours) === holder.uid ? ours : 0;
+}
+
+export function isLoopback(host: string): boolean {
+	return (
+		host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host)
+	);
+}
+
+/** Who accepts connections on a unix socket. */
+async function pidOfSocket(path: string): Promise<number> {
+	const socket = connect(path);
+	try {
+		await once(socket, "connect");
+		const { _handle } = socket as { _handle?: { fd?: number } };
+		return peerProcess(_handle?.fd ?? -1);
+	} catch {
+		return 0;
+	} finally {
+		socket.destroy();
+	}
+}
+
+function userOf(pid: number): number {
+	try {
+		return statSync(`/proc/${pid}`).uid;
+	} catch {
+		return -1;
+	}
 }
 
 /** @returns null when there is no such process (any more) */

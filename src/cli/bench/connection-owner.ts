@@ -29,7 +29,11 @@ export interface ConnectionOwner {
 	/** Once for each read, before what it holds. */
 	reads(): void;
 	/** PUBACK, PUBCOMP or a refusing PUBREC. @param isRefused by a reason code */
-	settled(isRefused: boolean): void;
+	settled(
+		connection: BenchConnection,
+		packetId: number,
+		isRefused: boolean,
+	): void;
 	/** There may be room to send. */
 	hasRoom(): void;
 	/** The broker or the system has closed an open connection. */

@@ -8,6 +8,7 @@
 import type { QoS } from "../../protocol/constants.ts";
 import { encodePublish } from "../../protocol/encode-publish.ts";
 import type { Family } from "../../protocol/messages.ts";
+import { AckTimes } from "./ack-times.ts";
 import type { BenchConnection } from "./bench-connection.ts";
 import { markPayload } from "./stamp.ts";
 
@@ -23,6 +24,8 @@ export interface PublisherOptions {
 	/** In one write, at most; one message always fits. */
 	readonly burst: number;
 	readonly burstBytes: number;
+	/** Remember when each was due until it is acknowledged. */
+	readonly timesAcks: boolean;
 }
 
 export class Publisher {
@@ -31,6 +34,8 @@ export class Publisher {
 	sent = 0;
 	/** All it may send; Infinity for no end. */
 	most = Number.POSITIVE_INFINITY;
+	/** null when nobody asks how long an acknowledgement takes. */
+	readonly ackTimes: AckTimes | null;
 	readonly #window: number;
 	readonly #qos: QoS;
 	readonly #block: Buffer;
@@ -55,6 +60,8 @@ export class Publisher {
 		this.connection = connection;
 		this.#qos = options.qos;
 		this.#window = Math.min(options.window, connection.receiveMaximum);
+		this.ackTimes =
+			options.timesAcks && options.qos > 0 ? new AckTimes(this.#window) : null;
 		const payload = Buffer.alloc(options.payloadBytes, FILLER);
 		markPayload(payload, 0, connection.index);
 		const frames = topics.map((topic) => frameOf(topic, payload, options));
@@ -103,7 +110,7 @@ export class Publisher {
 			view.setUint32(at + 4, ++this.sent);
 			view.setFloat64(at + 8, dueMs);
 		}
-		if (this.#qos > 0) this.#setIds(first, end);
+		if (this.#qos > 0) this.#setIds(first, end, dueMs);
 		this.#next = this.#isUniform || end === this.#frames ? 0 : end;
 		this.connection.write(
 			this.#block.subarray(
@@ -114,13 +121,14 @@ export class Publisher {
 		return end - first;
 	}
 
-	#setIds(first: number, end: number): void {
-		const { connection } = this;
-		for (let frame = first; frame < end; frame++)
-			this.#view.setUint16(
-				(this.#payloads[frame] as number) - this.#idDistance,
-				connection.nextId(),
-			);
+	#setIds(first: number, end: number, dueMs: number): void {
+		const { connection, ackTimes } = this;
+		for (let frame = first; frame < end; frame++) {
+			const id = connection.nextId();
+			const at = (this.#payloads[frame] as number) - this.#idDistance;
+			this.#view.setUint16(at, id);
+			if (ackTimes !== null) ackTimes.sent(id, dueMs);
+		}
 		connection.inflight += end - first;
 	}
 }

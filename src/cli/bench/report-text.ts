@@ -73,9 +73,12 @@ function messageRows(result: BenchResult): Row[] {
 			"delivered",
 			`${perSecond(result.deliverRate)}; ${result.received.toLocaleString("en-GB")} in all: ${number(result.lost)} lost, ${number(result.duplicates)} twice, ${number(result.reordered)} out of order${foreign}`,
 		]);
-		if (result.latencyMicros !== null)
-			rows.push(["latency", percentiles(result.latencyMicros)]);
 	}
+	if (result.latencyMicros !== null)
+		rows.push([
+			result.subscribers > 0 ? "latency" : "answered in",
+			percentiles(result.latencyMicros),
+		]);
 	if (result.sendLateMicros !== null)
 		rows.push(["sent late", percentiles(result.sendLateMicros)]);
 	return rows;

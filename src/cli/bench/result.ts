@@ -37,7 +37,7 @@ export interface BenchResult {
 	readonly reordered: number;
 	/** Messages that no generator has sent. */
 	readonly foreign: number;
-	/** From the time a message was due to its arrival; null when none arrived. */
+	/** From the time a message was due to its arrival; of pub to its acknowledgement. null without any. */
 	readonly latencyMicros: Percentiles | null;
 	/** How late the generator itself sent what was due, at a fixed rate; else null. */
 	readonly sendLateMicros: Percentiles | null;

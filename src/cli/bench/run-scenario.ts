@@ -1,7 +1,6 @@
 /** One scenario from the first connection to its figures. */
 import { setTimeout as pause } from "node:timers/promises";
 import { CommandFailure } from "../../platform/command.ts";
-import { pidOfPort } from "./broker-process.ts";
 import { ConnectionFailure } from "./connection-owner.ts";
 import { type Credentials, Crowd } from "./crowd.ts";
 import { type Halves, offline, retained } from "./halves.ts";
@@ -16,6 +15,7 @@ import type {
 } from "./result.ts";
 import { type Sample, type Span, takeSample } from "./sample.ts";
 import { rateOf, type Scenario } from "./scenario.ts";
+import type { Moment } from "./timeline.ts";
 import { Traffic } from "./traffic.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -23,10 +23,10 @@ export interface RunOptions {
 	readonly credentials: Credentials;
 	/** Ends the run early, with the figures so far. */
 	readonly signal: AbortSignal;
-	/** The broker's process; 0 to look for it. */
+	/** The broker's process; 0 when it is not known. */
 	readonly pid: number;
-	/** A line each second. */
-	progress(line: string): void;
+	/** Each second, in words and figures. */
+	progress(line: string, moment: Moment): void;
 }
 
 /** @throws CommandFailure when the broker cannot be reached or refuses */
@@ -34,12 +34,7 @@ export async function runScenario(
 	scenario: Scenario,
 	options: RunOptions,
 ): Promise<BenchResult> {
-	const { signal, credentials } = options;
-	const { host, port, unix } = scenario;
-	const pid =
-		options.pid ||
-		scenario.pid ||
-		(unix === "" && isLoopback(host) ? await pidOfPort(host, port) : 0);
+	const { signal, credentials, pid } = options;
 	const crowd = new Crowd(scenario, credentials, signal);
 	const traffic = new Traffic(scenario, crowd, signal);
 	const sample = () => takeSample(traffic, pid);
@@ -234,10 +229,4 @@ function known(histogram: Histogram) {
 export function placeOf({ host, port, unix }: Scenario): string {
 	if (unix !== "") return unix;
 	return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-export function isLoopback(host: string): boolean {
-	return (
-		host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host)
-	);
 }

@@ -44,6 +44,8 @@ export class Traffic implements ConnectionOwner {
 	/** Subscribers of each message. */
 	readonly #copies: number;
 	readonly #rate: number;
+	/** Nobody subscribes: latency is that of acknowledgements. */
+	readonly #timesAcks: boolean;
 	readonly #sleep: Int32Array<SharedArrayBuffer> | null;
 	#isSending = false;
 	#isTurnDue = false;
@@ -65,6 +67,7 @@ export class Traffic implements ConnectionOwner {
 		this.arrivals = new Arrivals(scenario, crowd.reading.view);
 		this.#copies = shape === "pair" || shape === "offline" ? 1 : subscribers;
 		this.#rate = rateOf(scenario);
+		this.#timesAcks = shape === "pub";
 		this.#sleep = nap > 0 ? new Int32Array(new SharedArrayBuffer(4)) : null;
 	}
 
@@ -101,6 +104,7 @@ export class Traffic implements ConnectionOwner {
 			window: scenario.window,
 			burst: scenario.burst,
 			burstBytes: Math.min(scenario.burst_bytes, share),
+			timesAcks: this.#timesAcks,
 		};
 		for (const connection of connections) {
 			const topics = topicsOf(scenario, connection.index);
@@ -176,9 +180,18 @@ export class Traffic implements ConnectionOwner {
 		this.arrivals.add(index, buffer, payloadAt, end, isShared);
 	}
 
-	settled(isRefused: boolean): void {
+	settled(
+		connection: BenchConnection,
+		packetId: number,
+		isRefused: boolean,
+	): void {
 		if (isRefused) this.refused++;
 		else this.acknowledged++;
+		if (!this.#timesAcks || !this.#isMeasuring) return;
+		const { ackTimes } = this.#publishers[connection.index] as Publisher;
+		const dueMs = ackTimes?.dueMs(packetId) ?? 0;
+		const { latency, nowMs } = this.arrivals;
+		if (dueMs > 0) latency.add((nowMs - dueMs) * 1000);
 	}
 
 	hasRoom(): void {

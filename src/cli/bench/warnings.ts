@@ -23,7 +23,7 @@ export function warningsOf(
 		warnings.push(
 			`the generator used ${percent(cpuShare)} of its core${broker === null ? "" : ` and the broker ${percent(broker.cpuShare)}`}: it may have been the limit, so start several, or give it a core of its own`,
 		);
-	if (sendLate === null && !isFlat && broker !== null && cpuShare <= BUSY_SHARE)
+	if (isFlood(scenario) && !isFlat && broker !== null && cpuShare <= BUSY_SHARE)
 		warnings.push(
 			`the broker used ${percent(broker.cpuShare)} of a core and the generator ${percent(cpuShare)}: neither is at its limit, so the cores are shared with others, or lag and window keep both waiting`,
 		);
@@ -43,4 +43,11 @@ export function warningsOf(
 					`${figure} is not known: the broker's process is not to be seen from here; call it as root, or give --pid`,
 				);
 	return warnings;
+}
+
+/** As fast as it goes, for so long that a share of a core says something. */
+function isFlood({ shape, count, rate, interval }: Scenario): boolean {
+	const isExchange =
+		shape === "fanin" || shape === "fanout" || shape === "pair";
+	return isExchange && count === 0 && rate === 0 && interval === 0;
 }
