@@ -51,8 +51,11 @@ export function writeOperation(writer: ByteWriter, operation: Operation): void {
 			writer.u16(operation.number);
 			break;
 		case OperationKind.MarkReleased:
+			writer.f64(operation.sequence);
+			break;
 		case OperationKind.Dequeue:
 			writer.f64(operation.sequence);
+			writer.u32(operation.number);
 			break;
 		case OperationKind.PutRetained:
 			writer.f64(operation.expiresAtWallMs);
@@ -108,8 +111,11 @@ export function readOperation(reader: ByteReader): Operation {
 			operation.number = reader.u16();
 			break;
 		case OperationKind.MarkReleased:
+			operation.sequence = reader.f64();
+			break;
 		case OperationKind.Dequeue:
 			operation.sequence = reader.f64();
+			operation.number = reader.u32();
 			break;
 		case OperationKind.PutRetained:
 			operation.expiresAtWallMs = reader.f64();

@@ -2,7 +2,7 @@ import type { ApplicationMessage } from "../protocol/messages.ts";
 import { CancellableEntries } from "./cancellable-entries.ts";
 import { LooseTimer } from "./loose-timer.ts";
 import { openRequest } from "./open-request.ts";
-import { type Operation, OperationKind } from "./operation.ts";
+import { endsWaiting, Operation, OperationKind } from "./operation.ts";
 import { startStoreWorker } from "./start-worker.ts";
 import type { StoreCounters } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
@@ -97,7 +97,7 @@ export class CommitPipeline {
 	/** Holds the operation's ticket until the commit. Does nothing once closed. */
 	put(operation: Operation): void {
 		if (this.#closing !== null) return;
-		const { kind, key, sequence, ticket } = operation;
+		const { kind, key, sequence } = operation;
 		if (kind === OperationKind.Dequeue || kind === OperationKind.MarkSent) {
 			const entry = this.#cancellable.get(key, sequence);
 			if (entry !== null && this.#change(entry, operation)) return;
@@ -105,8 +105,24 @@ export class CommitPipeline {
 		this.#admit(operation);
 		if (endsWaiting(kind)) this.#makeFirm(this.#cancellable.takeSession(key));
 		this.#batch.add(operation);
-		const isRemoval = kind === OperationKind.Dequeue && ticket === null;
-		if (!isRemoval || this.#batch.count >= MAX_REMOVALS) this.#hurry();
+		this.#hurry();
+	}
+
+	/** A message leaves its queue, and nobody waits for that. Does nothing once closed. */
+	remove(key: number, sequence: number): void {
+		if (this.#closing !== null) return;
+		const entry = this.#cancellable.get(key, sequence);
+		if (entry !== null) {
+			this.#cancel(entry);
+			return;
+		}
+		if (!this.#batch.extendRemoval(key, sequence)) {
+			const operation = new Operation(OperationKind.Dequeue, key, null);
+			operation.sequence = sequence;
+			this.#admit(operation);
+			this.#batch.add(operation);
+		}
+		if (this.#batch.count >= MAX_REMOVALS) this.#hurry();
 		else if (!this.#isUrgent)
 			this.#removalTimer.start(this.#options.lazyIntervalMs);
 	}
@@ -153,14 +169,7 @@ export class CommitPipeline {
 	 * What an operation does to an entry that has not left yet.
 	 * @returns false when it has to be written itself, behind the entry
 	 */
-	#change(
-		entry: Operation,
-		{ kind, phase, number, ticket }: Operation,
-	): boolean {
-		if (ticket === null && kind === OperationKind.Dequeue) {
-			this.#cancel(entry);
-			return true;
-		}
+	#change(entry: Operation, { phase, number, ticket }: Operation): boolean {
 		this.#makeFirm(this.#cancellable.takeSession(entry.key));
 		if (ticket !== null) return false;
 		entry.phase = phase;
@@ -311,18 +320,5 @@ export class CommitPipeline {
 			this.#link = null;
 			await link.end();
 		}
-	}
-}
-
-/** Entries of its session that hope for an acknowledgement have to be written before it. */
-function endsWaiting(kind: OperationKind): boolean {
-	switch (kind) {
-		case OperationKind.Enqueue:
-		case OperationKind.Replace:
-		case OperationKind.DeleteSession:
-		case OperationKind.DeleteLane:
-			return true;
-		default:
-			return false;
 	}
 }

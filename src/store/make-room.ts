@@ -3,7 +3,7 @@ import type { Ballast } from "./ballast.ts";
 import { readOperation } from "./batch-codec.ts";
 import { ByteReader } from "./byte-writer.ts";
 import { mayPass } from "./commit-trouble.ts";
-import { type Operation, OperationKind } from "./operation.ts";
+import { Operation, OperationKind } from "./operation.ts";
 import type { Tables } from "./tables.ts";
 import type { CommitRequest } from "./worker-messages.ts";
 
@@ -58,8 +58,9 @@ function removalsOf(held: readonly CommitRequest[]): Operation[] {
 			const topic = operation.message?.topic ?? operation.text ?? "";
 			switch (kind) {
 				case OperationKind.Dequeue:
-					if (!ended.has(key) && !entries.has(`${key}/${sequence}`))
-						removals.push(operation);
+					if (ended.has(key)) break;
+					for (let at = sequence; at <= sequence + operation.number; at++)
+						if (!entries.has(`${key}/${at}`)) removals.push(dequeue(key, at));
 					break;
 				case OperationKind.DeleteSession:
 				case OperationKind.DeleteLane:
@@ -83,6 +84,12 @@ function removalsOf(held: readonly CommitRequest[]): Operation[] {
 		}
 	}
 	return removals;
+}
+
+function dequeue(key: number, sequence: number): Operation {
+	const operation = new Operation(OperationKind.Dequeue, key, null);
+	operation.sequence = sequence;
+	return operation;
 }
 
 function remove(

@@ -31,6 +31,19 @@ export const OperationKind = {
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
+/** Entries of its session that hope for an acknowledgement have to be written before it. */
+export function endsWaiting(kind: OperationKind): boolean {
+	switch (kind) {
+		case OperationKind.Enqueue:
+		case OperationKind.Replace:
+		case OperationKind.DeleteSession:
+		case OperationKind.DeleteLane:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /** Where the body of a queued message is stored. */
 export const BodyPlace = {
 	/** In the queue's own row: it has one owner. */
@@ -67,7 +80,7 @@ export class Operation {
 	readonly key: number;
 	/** Enqueue, MarkSent, MarkReleased, Dequeue. */
 	sequence = 0;
-	/** The packet id where there is one; PutSubscription: the identifier; PutLane: the session. */
+	/** The packet id where there is one; PutSubscription: the identifier; PutLane: the session; Dequeue: how many more. */
 	number = 0;
 	/** Enqueue: packed entry flags; PutSubscription: packed options; PutLane: 1 for by topic. */
 	flags = 0;

@@ -54,9 +54,10 @@ export class PageShares {
 
 	/** A row lies in one page, a long one in several. */
 	add(operation: Operation): void {
-		const { message, value } = operation;
+		const { kind, message, value, number } = operation;
 		const bytes = (message?.payload.length ?? 0) + (value?.length ?? 0);
-		const weight = 1 + bytes / 4096;
+		const rows = kind === OperationKind.Dequeue ? 1 + number : 1;
+		const weight = rows + bytes / 4096;
 		this.#weights[causeOf(operation)] += weight;
 		this.#sum += weight;
 	}

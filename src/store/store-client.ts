@@ -193,6 +193,10 @@ export class StoreClient implements Store {
 	}
 
 	dequeue(key: number, sequence: number, ticket: CommitTicket | null): void {
+		if (ticket === null) {
+			this.#pipeline.remove(key, sequence);
+			return;
+		}
 		const operation = new Operation(OperationKind.Dequeue, key, ticket);
 		operation.sequence = sequence;
 		this.#pipeline.put(operation);

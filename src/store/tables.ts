@@ -96,7 +96,7 @@ export class Tables {
 				this.queue.markReleased(key, sequence);
 				break;
 			case OperationKind.Dequeue:
-				this.queue.remove(key, sequence);
+				this.queue.remove(key, sequence, sequence + number);
 				break;
 			case OperationKind.PutLane:
 				this.#lanes.put(key, number, operation.text ?? "", operation.flags);

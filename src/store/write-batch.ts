@@ -23,6 +23,8 @@ export class WriteBatch {
 	#operations: Operation[] = [];
 	#tickets: CommitTicket[] = [];
 	#isSorted = true;
+	/** The last removal of each queue, for {@link extendRemoval}. */
+	readonly #removals = new Map<number, Operation>();
 
 	get isEmpty(): boolean {
 		return this.count === 0;
@@ -36,6 +38,24 @@ export class WriteBatch {
 		this.#operations.push(operation);
 		this.count++;
 		this.bytes += operation.bytes;
+		const { kind, key } = operation;
+		if (kind === OperationKind.Dequeue) this.#removals.set(key, operation);
+		else if (endsQueue(kind)) this.#removals.delete(key);
+	}
+
+	/**
+	 * Adds a removal to the one before it, when that is the next one of its queue: most
+	 * acknowledgements come in order. Where it stands in the batch does not matter, as rows
+	 * are removed at its end.
+	 * @returns false when it needs an operation of its own
+	 */
+	extendRemoval(key: number, sequence: number): boolean {
+		const last = this.#removals.get(key);
+		if (last === undefined) return false;
+		if (last.sequence + last.number + 1 !== sequence) return false;
+		last.number++;
+		this.count++;
+		return true;
 	}
 
 	/**
@@ -52,7 +72,7 @@ export class WriteBatch {
 			(operation) =>
 				operation.key === key &&
 				(operation.kind !== OperationKind.Dequeue ||
-					operation.sequence > seenAbove),
+					operation.sequence + operation.number > seenAbove),
 		);
 	}
 
@@ -67,6 +87,7 @@ export class WriteBatch {
 			if (operation.ticket !== null) this.#tickets.push(operation.ticket);
 		}
 		this.#operations = [];
+		this.#removals.clear();
 		return writer;
 	}
 
@@ -88,6 +109,13 @@ export class WriteBatch {
 			last = operation;
 		}
 	}
+}
+
+/** The number may be another queue's from then on. */
+function endsQueue(kind: OperationKind): boolean {
+	return (
+		kind === OperationKind.DeleteSession || kind === OperationKind.DeleteLane
+	);
 }
 
 /** @param withMessage false for a message that the operation before it carries too */

@@ -40,6 +40,7 @@ const NO_BODY: SummedBody = {
 /** Runs of at least this many consecutive sequences are removed as a range. */
 const SHORTEST_RANGE = 3;
 
+type SequenceRange = readonly [from: number, to: number];
 type Removed = [bytes: number, message: number | null];
 type RangeTotal = [messages: number, bytes: number | null, shared: number];
 
@@ -57,8 +58,8 @@ export class QueueTable {
 	readonly #rangeTotal: Statement<number[], RangeTotal>;
 	readonly #rangeShared: Statement<number[], number>;
 	readonly #removeRange: Statement<number[]>;
-	/** Sequences to remove at the end of this batch, by queue. */
-	readonly #removals = new Map<number, number[]>();
+	/** What is to be removed at the end of this batch, by queue. */
+	readonly #removals = new Map<number, SequenceRange[]>();
 	/** Shared bodies that lost a queue row in this batch. */
 	readonly #released = new Set<number>();
 	/** The shared body that following rows of this batch refer to. */
@@ -167,7 +168,9 @@ export class QueueTable {
 	#makePlace(queue: number, topic: string): void {
 		const removals = this.#removals.get(queue);
 		for (const sequence of this.#topics.waiting(queue, topic)) {
-			if (removals?.includes(sequence)) continue; // goes as the client wants it
+			// What the client has taken goes by itself.
+			if (removals?.some(([from, to]) => from <= sequence && sequence <= to))
+				continue;
 			const bytes = this.#removeOne(queue, sequence);
 			if (bytes !== null) this.#replaced.push([queue, sequence, bytes]);
 		}
@@ -209,10 +212,11 @@ export class QueueTable {
 		this.#markReleased.run(queue, sequence);
 	}
 
-	remove(queue: number, sequence: number): void {
-		const sequences = this.#removals.get(queue);
-		if (sequences === undefined) this.#removals.set(queue, [sequence]);
-		else sequences.push(sequence);
+	/** Both ends are removed too. */
+	remove(queue: number, from: number, to: number): void {
+		const ranges = this.#removals.get(queue);
+		if (ranges === undefined) this.#removals.set(queue, [[from, to]]);
+		else ranges.push([from, to]);
 	}
 
 	/** Removes a whole queue and its totals. */
@@ -226,25 +230,20 @@ export class QueueTable {
 	}
 
 	finish(): void {
-		for (const [queue, sequences] of this.#removals)
-			this.#removeAll(queue, sequences);
+		for (const [queue, ranges] of this.#removals)
+			for (const [from, to] of joined(ranges))
+				this.#removeRangeOrRows(queue, from, to);
 		this.#messages.deleteUnused(this.#released);
 		this.#totals.finish();
 	}
 
-	#removeAll(queue: number, sequences: number[]): void {
-		sequences.sort(ascending);
-		let from = 0;
-		for (let at = 1; at <= sequences.length; at++) {
-			const last = sequences[at - 1] ?? 0;
-			if (sequences[at] === last + 1) continue;
-			if (at - from >= SHORTEST_RANGE)
-				this.#removeConsecutive(queue, sequences[from] ?? 0, last);
-			else
-				for (const sequence of sequences.slice(from, at))
-					this.#removeOne(queue, sequence);
-			from = at;
+	#removeRangeOrRows(queue: number, from: number, to: number): void {
+		if (to - from + 1 >= SHORTEST_RANGE) {
+			this.#removeConsecutive(queue, from, to);
+			return;
 		}
+		for (let sequence = from; sequence <= to; sequence++)
+			this.#removeOne(queue, sequence);
 	}
 
 	/** @returns the bytes of the message; null when it was not there */
@@ -284,6 +283,15 @@ function isPlain(operation: Operation, message: ApplicationMessage): boolean {
 	);
 }
 
-function ascending(a: number, b: number): number {
-	return a - b;
+/** In order, with neighbours as one. Changes the order of what it is given. */
+function joined(ranges: SequenceRange[]): SequenceRange[] {
+	ranges.sort(([a], [b]) => a - b);
+	const all: SequenceRange[] = [];
+	for (const [from, to] of ranges) {
+		const last = all.at(-1);
+		if (last !== undefined && from <= last[1] + 1)
+			all[all.length - 1] = [last[0], Math.max(last[1], to)];
+		else all.push([from, to]);
+	}
+	return all;
 }
