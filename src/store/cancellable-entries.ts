@@ -2,6 +2,9 @@ import type { Clock } from "../platform/clock.ts";
 import type { CommitTicket } from "./commit-ticket.ts";
 import type { Operation } from "./operation.ts";
 
+/** Sessions without an entry whose place is kept for the next one: 300 bytes each. */
+const KEPT_PLACES = 1024;
+
 /**
  * Queue entries that were sent to their client already and hope for its acknowledgement
  * before they are written. Owned by the pipeline; main thread only.
@@ -32,10 +35,12 @@ export class CancellableEntries {
 		const { key, sequence } = operation;
 		operation.putAtMs = this.#clock.monotonicMs();
 		this.#all.add(operation);
-		const entries = this.#bySession.get(key);
-		if (entries === undefined)
-			this.#bySession.set(key, new Map([[sequence, operation]]));
-		else entries.set(sequence, operation);
+		let entries = this.#bySession.get(key);
+		if (entries === undefined) {
+			entries = new Map();
+			this.#bySession.set(key, entries);
+		}
+		entries.set(sequence, operation);
 	}
 
 	get(key: number, sequence: number): Operation | null {
@@ -84,6 +89,7 @@ export class CancellableEntries {
 		this.#all.delete(operation);
 		const entries = this.#bySession.get(key);
 		entries?.delete(sequence);
-		if (entries?.size === 0) this.#bySession.delete(key);
+		if (entries?.size === 0 && this.#bySession.size > KEPT_PLACES)
+			this.#bySession.delete(key);
 	}
 }
