@@ -119,7 +119,7 @@ async function makeSessions(port: number, sessions: number): Promise<void> {
 	const worker = async () => {
 		while (next <= sessions) {
 			const key = next++;
-			const client = new LoadConnection(port, 0, noMessage, noProgress);
+			const client = new LoadConnection(port, noMessage, noProgress);
 			await client.open(clientIdOf(key), false);
 			const filters = Array.from(
 				{ length: FILTERS - 1 },
@@ -138,7 +138,7 @@ class Source {
 	#onProgress: () => void = noProgress;
 
 	private constructor(port: number) {
-		this.#connection = new LoadConnection(port, 0, noMessage, () =>
+		this.#connection = new LoadConnection(port, noMessage, () =>
 			this.#onProgress(),
 		);
 	}
@@ -158,7 +158,7 @@ class Source {
 		return new Promise((done) => {
 			this.#onProgress = () => {
 				while (sent < messages && connection.inflight < WINDOW) {
-					if (connection.socket.writableNeedDrain) return;
+					if (connection.isBlocked) return;
 					const { frame: bytes, idOffset } = frame(sent++);
 					connection.send(bytes, 1, idOffset);
 				}
@@ -192,7 +192,6 @@ async function takeAll(port: number, key: number, each: number): Promise<void> {
 	});
 	const client = new LoadConnection(
 		port,
-		topicOf(0).length,
 		() => {
 			if (++received === each) onAll();
 		},

@@ -2,7 +2,6 @@
  * How fast a client is served live, and how fast it is served what waited while it was
  * away: the same client, window and payload, one after the other on one broker.
  */
-import { once } from "node:events";
 import { LoadConnection, publishFrame } from "./load-connection.ts";
 
 export interface DrainOrder {
@@ -113,7 +112,6 @@ class Source {
 		this.#frame = publishFrame(TOPIC, 1, payload);
 		this.connection = new LoadConnection(
 			port,
-			TOPIC.length,
 			() => {},
 			() => this.#onProgress(),
 		);
@@ -135,7 +133,7 @@ class Source {
 		const last = this.sent + messages;
 		await this.#until(() => {
 			const room = PUBLISHER_WINDOW - this.connection.inflight;
-			if (!this.connection.socket.writableNeedDrain)
+			if (!this.connection.isBlocked)
 				this.send(Math.min(room, last - this.sent));
 			return this.sent === last && this.connection.inflight === 0;
 		});
@@ -175,7 +173,6 @@ class Returning {
 		this.#expected += this.#order.messages;
 		this.#connection = new LoadConnection(
 			this.#order.port,
-			TOPIC.length,
 			(bytes, payloadAt) => this.#take(bytes, payloadAt),
 			() => this.onProgress(),
 		);
@@ -214,7 +211,6 @@ class Beside {
 	private constructor(port: number) {
 		this.#connection = new LoadConnection(
 			port,
-			TOPIC.length,
 			(bytes, payloadAt) => {
 				const dueMs = bytes.readDoubleBE(payloadAt + TIME_AT);
 				this.#worstMs = Math.max(this.#worstMs, performance.now() - dueMs);
@@ -250,9 +246,7 @@ class Beside {
 
 	async stop(): Promise<number> {
 		clearInterval(this.#timer);
-		const closed = once(this.#connection.socket, "close");
-		this.#connection.socket.destroy();
-		await closed;
+		await this.#connection.destroy();
 		return this.#worstMs;
 	}
 }

@@ -5,6 +5,7 @@
  * much it did when its input ends.
  */
 import { setTimeout as pause } from "node:timers/promises";
+import type { QoS } from "../../src/protocol/constants.ts";
 import { LoadConnection, publishFrame } from "./load-connection.ts";
 
 export type FairnessOrder = { port: number } & (
@@ -49,16 +50,13 @@ class QuietPair {
 	constructor(port: number, rate: number, qos: 0 | 1) {
 		this.#rate = rate;
 		this.#qos = qos;
-		const topicBytes = this.#topic.length;
 		this.#publisher = new LoadConnection(
 			port,
-			topicBytes,
 			() => {},
 			() => {},
 		);
 		this.#subscriber = new LoadConnection(
 			port,
-			topicBytes,
 			(bytes, at) => {
 				const sentAtMs = bytes.readDoubleBE(at);
 				this.#micros.push((performance.now() - sentAtMs) * 1000);
@@ -134,7 +132,6 @@ class Flood {
 		this.#frame = publishFrame(DISTURBED_TOPIC, qos, payload);
 		this.#connection = new LoadConnection(
 			port,
-			DISTURBED_TOPIC.length,
 			() => {},
 			() => this.#send(),
 		);
@@ -155,7 +152,7 @@ class Flood {
 
 	#send(): void {
 		const { frame, idOffset } = this.#frame;
-		while (this.#isOn && !this.#connection.socket.writableNeedDrain) {
+		while (this.#isOn && !this.#connection.isBlocked) {
 			this.#connection.send(frame, FLOOD_BURST, idOffset);
 			this.#sent += FLOOD_BURST;
 		}
@@ -165,14 +162,13 @@ class Flood {
 /** Who gets what a flood sends: a process of its own, or the flood would starve it. */
 class Sink {
 	readonly #connection: LoadConnection;
-	readonly #qos: number;
+	readonly #qos: QoS;
 	count = 0;
 
-	constructor(port: number, qos: number) {
+	constructor(port: number, qos: QoS) {
 		this.#qos = qos;
 		this.#connection = new LoadConnection(
 			port,
-			DISTURBED_TOPIC.length,
 			() => this.count++,
 			() => {},
 		);
@@ -214,12 +210,7 @@ class Drain {
 	}
 
 	#connection(onPublish: () => void, onProgress = () => {}): LoadConnection {
-		return new LoadConnection(
-			this.#port,
-			DISTURBED_TOPIC.length,
-			onPublish,
-			onProgress,
-		);
+		return new LoadConnection(this.#port, onPublish, onProgress);
 	}
 
 	async #fill(): Promise<void> {

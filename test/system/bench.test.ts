@@ -1,4 +1,5 @@
 /** `broker bench` against our broker: every message is accounted for. About 15 s. */
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +9,7 @@ import type { BenchResult } from "../../src/cli/bench/result.ts";
 import { countsOf, everyShape } from "../support/bench-scenarios.ts";
 import { spawnBroker } from "../support/spawn-broker.ts";
 import { command } from "./admin-commands.ts";
-import { startByHand } from "./run-broker.ts";
+import { sources, startByHand } from "./run-broker.ts";
 import { until } from "./waiting.ts";
 
 interface Outcome {
@@ -184,6 +185,14 @@ t.test(
 		const far = await run(t, ["bench", "pub", "--host", "192.0.2.1"]);
 		t.equal(far.code, 2);
 		t.match(far.stderr, "192.0.2.1:1883 is not this machine");
+		const args = ["bench", "connect", "-n", "1000"];
+		const few = ["--nofile=400:400", process.execPath, sources, ...args];
+		const many = spawnSync("prlimit", few, { encoding: "utf8" });
+		t.equal(many.status, 2);
+		t.match(
+			many.stderr,
+			"1050 open files, and 400 are allowed: ulimit -n 1050",
+		);
 		const gone = await run(t, ["bench", "pub", "--port", "1"]);
 		t.equal(gone.code, 1);
 		t.match(gone.stderr, /127\.0\.0\.1:1: bench-.*ECONNREFUSED/);

@@ -68,6 +68,7 @@ export class BenchConnection implements FrameSink {
 	#waiting: Waiting | null = null;
 	#isClosing = false;
 	#why = "";
+	#onPong: () => void = () => {};
 
 	/** @param localAddress to connect from; undefined for the system's choice */
 	constructor(
@@ -142,6 +143,14 @@ export class BenchConnection implements FrameSink {
 		if (this.isOpen && !this.isBlocked) this.write(PINGREQ);
 	}
 
+	/** Resolves when the broker has read what was sent before, or is gone. */
+	roundTrip(): Promise<void> {
+		return new Promise((done) => {
+			this.#onPong = done;
+			this.ping();
+		});
+	}
+
 	/** Says goodbye, and resolves when the connection is closed. */
 	async close(): Promise<void> {
 		if (this.#socket.closed) return;
@@ -149,7 +158,7 @@ export class BenchConnection implements FrameSink {
 		const closed = new Promise<void>((done) =>
 			this.#socket.once("close", () => done()),
 		);
-		if (this.isOpen) this.#socket.end(DISCONNECT);
+		if (this.isOpen && !this.#socket.destroyed) this.#socket.end(DISCONNECT);
 		this.#socket.destroySoon();
 		await closed;
 	}
@@ -191,6 +200,9 @@ export class BenchConnection implements FrameSink {
 				break;
 			case PacketType.Suback:
 				this.#answered(decodeSuback(buffer, bodyStart, end, this.#family));
+				break;
+			case PacketType.Pingresp:
+				this.#onPong();
 				break;
 			case PacketType.Disconnect:
 				this.#why = `the broker disconnects it${end > bodyStart ? ` (${inHex(byteAt(buffer, bodyStart))})` : ""}`;
@@ -293,6 +305,7 @@ export class BenchConnection implements FrameSink {
 		const waiting = this.#waiting;
 		this.#waiting = null;
 		waiting?.fail(new ConnectionFailure(`${this.clientId}: ${words}`));
+		this.#onPong();
 		if (wasOpen && !this.#isClosing) this.#owner.lost();
 	}
 }

@@ -27,7 +27,7 @@ import { CommandFailure } from "../../platform/command.ts";
 import { benchOptions } from "../bench-options.ts";
 import type { CliCall } from "../cli-call.ts";
 import { findRunning } from "../running-broker.ts";
-import { findBroker, isLoopback } from "./broker-process.ts";
+import { findBroker, isLoopback, openFilesLimit } from "./broker-process.ts";
 import { readCredentials } from "./crowd.ts";
 import { asFile, type Chapter } from "./report-picture.ts";
 import { asText } from "./report-text.ts";
@@ -38,6 +38,8 @@ import { Timeline } from "./timeline.ts";
 
 const EX_USAGE = 2;
 const INTERRUPTED = 130;
+/** Open files beside the connections. */
+const SPARE_DESCRIPTORS = 50;
 
 /** `broker bench SHAPE`. @returns the exit code */
 export async function bench(call: CliCall): Promise<number> {
@@ -73,6 +75,7 @@ async function runAll(
 	scenarios: readonly Scenario[],
 ): Promise<number> {
 	for (const scenario of scenarios) refuseStranger(scenario);
+	for (const scenario of scenarios) checkDescriptors(scenario);
 	const picture = pictureOf(call);
 	const stop = new AbortController();
 	const onSignal = () => {
@@ -197,6 +200,21 @@ function refuseStranger(scenario: Scenario): void {
 	if (unix !== "" || isLoopback(host) || yes_load_this_host) return;
 	throw new CommandFailure(
 		`${placeOf(scenario)} is not this machine: with --yes-load-this-host it gets the load all the same`,
+		EX_USAGE,
+	);
+}
+
+/** Each connection takes one; the runtime has made the soft limit the hard one. */
+function checkDescriptors({ shape, clients, ...scenario }: Scenario): void {
+	const most = openFilesLimit();
+	const wanted =
+		SPARE_DESCRIPTORS +
+		(shape === "connect"
+			? clients
+			: scenario.publishers + scenario.subscribers);
+	if (wanted <= most) return;
+	throw new CommandFailure(
+		`${scenario.name}: that many connections need ${wanted} open files, and ${most} are allowed: ulimit -n ${wanted} (as root), for the broker too`,
 		EX_USAGE,
 	);
 }

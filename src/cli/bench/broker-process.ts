@@ -41,6 +41,13 @@ export function isLoopback(host: string): boolean {
 	);
 }
 
+/** How many files this process may have open. */
+export function openFilesLimit(): number {
+	const limits = readFileSync("/proc/self/limits", "latin1");
+	const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+	return Number(soft ?? Number.POSITIVE_INFINITY);
+}
+
 /** Who accepts connections on a unix socket. */
 async function pidOfSocket(path: string): Promise<number> {
 	const socket = connect(path);
