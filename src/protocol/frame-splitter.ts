@@ -1,5 +1,6 @@
 import { varintSize } from "./bytes.ts";
 import { PacketType, packetTypeName } from "./constants.ts";
+import { givePartialBuffer, takePartialBuffer } from "./partial-buffers.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import { ReasonCode } from "./reason-codes.ts";
 
@@ -226,7 +227,10 @@ export class FrameSplitter {
 		const resets = this.#resets;
 		const goesOn = sink.onFrame(this.#held, 0, bodyStart, frameEnd);
 		if (this.#resets !== resets) return at;
-		if (!this.#takePutBack()) this.#dropHeld();
+		if (!this.#takePutBack()) {
+			givePartialBuffer(this.#held);
+			this.#dropHeld();
+		}
 		if (!goesOn) this.#isStopped = true;
 		return at;
 	}
@@ -257,12 +261,15 @@ export class FrameSplitter {
 		const held = this.bufferedBytes;
 		const needed = held + to - from;
 		if (this.#heldEnd + to - from > this.#held.length) {
-			const doubled = Math.min(2 * needed, Math.max(wanted, needed));
-			const capacity = Math.max(FIRST_CAPACITY, doubled);
-			const larger = Buffer.allocUnsafeSlow(capacity);
+			const larger = takePartialBuffer(
+				needed,
+				Math.max(FIRST_CAPACITY, Math.min(2 * needed, wanted)),
+			);
 			this.#held.copy(larger, 0, this.#heldStart, this.#heldEnd);
-			this.#budget.charge(capacity);
+			this.#budget.charge(larger.length);
 			this.#budget.release(this.#held.length);
+			// While what was held is being cut, it is the source.
+			if (this.#held !== source) givePartialBuffer(this.#held);
 			this.#held = larger;
 			this.#heldStart = 0;
 			this.#heldEnd = held;
