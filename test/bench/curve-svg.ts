@@ -39,13 +39,15 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
   .s1 { stroke: #f0883e; fill: #f0883e }
 }`;
 
-export function drawCurves(panels: readonly Panel[]): string {
+/** @param title what it shows, for those who do not see it */
+export function drawCurves(title: string, panels: readonly Panel[]): string {
 	const width = panels.length * WIDTH;
 	const body = panels.map(
 		(panel, at) =>
 			`<g transform="translate(${at * WIDTH} 0)">\n${drawPanel(panel)}\n</g>`,
 	);
 	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}" role="img">
+<title>${escaped(title)}</title>
 <style>${STYLE}
 </style>
 ${body.join("\n")}

@@ -104,7 +104,7 @@ for (const curve of curves) {
 	if (values["no-write"]) continue;
 	await writeFile(
 		join(root, "docs", `performance-${curve.id}.svg`),
-		drawCurves([
+		drawCurves(`CPU time and memory over ${curve.of}`, [
 			{
 				title: "CPU time, us per delivered message",
 				xLabel: curve.of,

@@ -19,7 +19,7 @@ import type { FeatureOrder, FeatureResult } from "./feature-load.ts";
 import { brokerPrefix, loadPrefix, medianOf } from "./pinning.ts";
 
 const run = promisify(execFile);
-const WARM_UP_MS = 700;
+const WARM_UP_MS = 1000;
 
 type Row = Pick<
 	FeatureOrder,
