@@ -3,6 +3,7 @@ import {
 	type ConnectOptions,
 	connectRaw,
 	type RawClient,
+	type RawOptions,
 } from "../support/raw-client.ts";
 
 const ADDRESSES = 50;
@@ -21,7 +22,7 @@ export async function connectCrowd(
 	count: number,
 	atATime: number,
 	name: string,
-	options: Partial<ConnectOptions> = {},
+	options: Partial<RawOptions & ConnectOptions> = {},
 ): Promise<RawClient[]> {
 	const clients: RawClient[] = [];
 	let next = 0;
