@@ -34,12 +34,17 @@ import {
 	type ReadBuffer,
 	type Target,
 } from "./connection-owner.ts";
+import { connackWords, inHex } from "./words.ts";
 
 const PINGREQ = Buffer.from([PacketType.Pingreq << 4, 0]);
 const DISCONNECT = Buffer.from([PacketType.Disconnect << 4, 0]);
 const noBudget = { charge() {}, release() {} };
 
+/** The broker may take so long for an answer; then the connection is given up. */
+const ANSWER_MS = 30_000;
+
 interface Waiting {
+	readonly timer: NodeJS.Timeout;
 	done(codes: number[]): void;
 	fail(error: Error): void;
 }
@@ -54,6 +59,8 @@ export class BenchConnection implements FrameSink {
 	receiveMaximum = 65_535;
 	/** CONNACK has come, and no end since. */
 	isOpen = false;
+	/** It was given up because the broker did not answer. */
+	isLate = false;
 	/** The system has not taken all that was written. */
 	isBlocked = false;
 	readonly #owner: ConnectionOwner;
@@ -118,7 +125,6 @@ export class BenchConnection implements FrameSink {
 		if (refused < 0) return;
 		throw new ConnectionFailure(
 			`the broker refuses the subscription to ${filters[refused]} (${inHex(codes[refused] ?? 0)})`,
-			true,
 		);
 	}
 
@@ -134,9 +140,8 @@ export class BenchConnection implements FrameSink {
 	 *   {@link isBlocked} is false again
 	 */
 	write(bytes: Buffer): boolean {
-		if (this.#writer.write(null, [bytes])) return true;
-		this.isBlocked = true;
-		return false;
+		this.isBlocked = !this.#writer.write(null, [bytes]);
+		return !this.isBlocked;
 	}
 
 	ping(): void {
@@ -249,11 +254,8 @@ export class BenchConnection implements FrameSink {
 			this.#answered([]);
 			return;
 		}
-		const words = `the broker refuses ${this.clientId} (CONNACK ${inHex(answer.code)}${answer.code === 4 || answer.code === 5 || answer.code === 0x86 || answer.code === 0x87 ? ": it wants a username and password, see --credentials" : ""})`;
-		const waiting = this.#waiting;
-		this.#waiting = null;
+		this.#why = `the broker refuses: ${connackWords(answer.code)}`;
 		this.destroy();
-		waiting?.fail(new ConnectionFailure(words, true));
 	}
 
 	#read(length: number, buffer: Buffer): boolean {
@@ -286,25 +288,35 @@ export class BenchConnection implements FrameSink {
 
 	#ask(frame: Buffer): Promise<number[]> {
 		return new Promise((done, fail) => {
-			this.#waiting = { done, fail };
+			const timer = setTimeout(() => {
+				this.#why = `the broker has not answered within ${ANSWER_MS / 1000} s`;
+				this.isLate = true;
+				this.#socket.destroy();
+			}, ANSWER_MS);
+			this.#waiting = { done, fail, timer };
 			if (this.#socket.closed) this.#closed();
 			else this.#socket.write(frame);
 		});
 	}
 
-	#answered(codes: number[]): void {
+	/** Whoever waits for an answer, who is owed nothing from now on. */
+	#takeWaiting(): Waiting | null {
 		const waiting = this.#waiting;
 		this.#waiting = null;
-		waiting?.done(codes);
+		if (waiting !== null) clearTimeout(waiting.timer);
+		return waiting;
+	}
+
+	#answered(codes: number[]): void {
+		this.#takeWaiting()?.done(codes);
 	}
 
 	#closed(): void {
 		const wasOpen = this.isOpen;
 		this.isOpen = false;
 		const words = this.#why || "the broker closes the connection";
-		const waiting = this.#waiting;
-		this.#waiting = null;
-		waiting?.fail(new ConnectionFailure(`${this.clientId}: ${words}`));
+		const failure = new ConnectionFailure(`${this.clientId}: ${words}`);
+		this.#takeWaiting()?.fail(failure);
 		this.#onPong();
 		if (wasOpen && !this.#isClosing) this.#owner.lost();
 	}
@@ -313,8 +325,4 @@ export class BenchConnection implements FrameSink {
 /** A reason code of MQTT 5. */
 function hasRefusal(buffer: Buffer, bodyStart: number, end: number): boolean {
 	return end > bodyStart + 2 && byteAt(buffer, bodyStart + 2) >= 0x80;
-}
-
-function inHex(code: number): string {
-	return `0x${code.toString(16).padStart(2, "0")}`;
 }

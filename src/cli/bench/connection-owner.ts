@@ -60,11 +60,4 @@ export class ReadBuffer {
 /** The broker has refused, or does not answer; the message says which connection and why. */
 export class ConnectionFailure extends Error {
 	override readonly name = "ConnectionFailure";
-	/** It said no, in a CONNACK. */
-	readonly isRefused: boolean;
-
-	constructor(words: string, isRefused = false) {
-		super(words);
-		this.isRefused = isRefused;
-	}
 }

@@ -14,8 +14,6 @@ import { fill } from "./topics.ts";
 
 const KEEP_ALIVE_SECONDS = 300;
 const PING_MS = 100_000;
-/** One answer may take so long. */
-const ANSWER_MS = 30_000;
 const CLOSE_MS = 3000;
 /** The system has 28,000 ports for each address that it connects from. */
 const PER_SOURCE_ADDRESS = 20_000;
@@ -107,15 +105,15 @@ export class Crowd {
 				const connection = this.#make(index, kind, owner);
 				joined[index] = connection;
 				try {
-					await inTime(this.#open(connection, isPersistent), connection);
-					await inTime(options.prepare?.(connection), connection);
+					await this.#open(connection, isPersistent);
+					await options.prepare?.(connection);
 				} catch (error) {
 					connection.destroy();
 					if (this.#signal.aborted) return;
 					this.#count(error);
-					if (options.goesOn === true) continue;
-					next = count;
-					throw error;
+					// A broker that does not answer is not waited for once more by each.
+					if (options.goesOn !== true || connection.isLate) next = count;
+					if (options.goesOn !== true) throw error;
 				}
 			}
 		};
@@ -190,30 +188,6 @@ export class Crowd {
 	async #until(atMs: number): Promise<void> {
 		const left = atMs - performance.now();
 		if (left > 1) await new Promise((done) => setTimeout(done, left));
-	}
-}
-
-async function inTime(
-	work: Promise<void> | undefined,
-	connection: BenchConnection,
-): Promise<void> {
-	if (work === undefined) return;
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<never>((_, fail) => {
-		timer = setTimeout(
-			() =>
-				fail(
-					new ConnectionFailure(
-						`${connection.clientId}: the broker has not answered within ${ANSWER_MS / 1000} s`,
-					),
-				),
-			ANSWER_MS,
-		);
-	});
-	try {
-		await Promise.race([work, late]);
-	} finally {
-		clearTimeout(timer);
 	}
 }
 
