@@ -20,8 +20,10 @@ function isPinningPossible(): boolean {
 	}
 }
 
-/** NaN of nothing. */
+/** Of an even number the middle between the middle two; NaN of nothing. */
 export function medianOf<T>(all: readonly T[], get: (one: T) => number) {
 	const sorted = all.map(get).toSorted((a, b) => a - b);
-	return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+	const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+	const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? upper;
+	return (lower + upper) / 2;
 }
