@@ -151,12 +151,12 @@ t.test(
 		});
 		const { port } = broker;
 		const [largest, ...others] = await openMany(port, 100);
-		largest?.send(halfConnect(20_000));
+		largest?.send(halfConnect(30_000));
 		// One after the other, so that the small ones find what the larger ones left.
 		const quiet = await connectRaw({ port, clientId: "quiet" });
 		await quiet.ping();
 		for (const [index, client] of others.entries()) {
-			client.send(halfConnect(index === 0 ? 11_000 : 20));
+			client.send(halfConnect(index === 0 ? 20_000 : 20));
 			await quiet.ping();
 		}
 		const honest = await openRaw({ port });
